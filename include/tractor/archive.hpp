@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/buffer.hpp>
+#include <tractor/detail/kind.hpp>
+#include <tractor/detail/user_form.hpp>
+#include <tractor/wire_errors.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <variant>
+
+namespace cereal {
+template <class Base> struct base_class;
+template <class Base> struct virtual_base_class;
+}  // namespace cereal
+
+// The one binary encoding of tractor's messages, on cereal's model: a class says what it consists
+// of by serialize(Archive&), save and load, save_minimal and load_minimal, as members or free
+// functions, with a version or without, and may use cereal's base_class, make_nvp, make_size_tag
+// and binary_data. The types of the standard library need no cereal/types header.
+//
+// The layout, without names, tags or alignment:
+//   integers, floats, char, enums  as they lie in memory, little-endian; long is 8 bytes
+//   bool                           one byte, 0 or 1
+//   sizes                          7 bits a byte, lowest first, the high bit set on all but the last
+//   strings, sequences, sets,      size, then the elements (a map's are key, then value); an element
+//   maps, Bytes                    that needs no bytes is written as one 0, so that a size can be
+//                                  checked against the bytes that are left
+//   array, tuple, pair, class      the elements, in order; a versioned class before its first object
+//                                  its version in 4 bytes
+//   optional, unique_ptr           bool, then the value if there is one
+//   shared_ptr                     0 for null, 1 before a new object, n + 2 for the n-th before
+//   variant                        index as a size, then the value; monostate is nothing
+//   duration, time_point           the count, since the clock's epoch
+//   filesystem::path, bitset       a string; eight bits a byte, lowest first
+namespace tractor {
+
+static_assert(std::endian::native == std::endian::little,
+              "tractor's archives copy numbers as they lie in memory, which the wire says is "
+              "little-endian: this processor is not");
+
+// Classes may nest this deep in a message. More is an error at both ends, instead of a stack that
+// overflows.
+inline constexpr unsigned max_nesting = 200;
+
+namespace detail {
+
+struct OutputMemory;
+struct InputMemory;
+
+// Counts the classes that are being walked, one within the other.
+class [[nodiscard]] Level {
+ public:
+  explicit Level(unsigned& depth) : depth_(++depth) {}
+
+  Level(Level const&) = delete;
+
+  ~Level() { --depth_; }
+
+ private:
+  unsigned& depth_;
+};
+
+}  // namespace detail
+
+// Writes values into a buffer that grows. Mirrors cereal's output archives: `archive(a, b)`.
+// Deriving from cereal::access makes cereal's own functions (for std::complex, std::queue, ...)
+// visible to argument-dependent lookup.
+class OutputArchive : private cereal::access {
+ public:
+  using is_saving = std::true_type;
+  using is_loading = std::false_type;
+
+  OutputArchive() noexcept;
+  OutputArchive(OutputArchive const&) = delete;
+  OutputArchive& operator=(OutputArchive const&) = delete;
+  ~OutputArchive();
+
+  // Appends the values. Throws EncodeError for a value that no receiver would accept.
+  template <class... T> OutputArchive& operator()(T&&... values) {
+    (write(values), ...);
+    return *this;
+  }
+
+  template <class T> OutputArchive& operator&(T&& value) { return (*this)(value); }
+
+  template <class T> OutputArchive& operator<<(T&& value) { return (*this)(value); }
+
+  // The bytes written so far.
+  std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
+
+  // Gives away what was written; the archive is empty then.
+  Buffer take() noexcept;
+
+ private:
+  template <class T> void write(T const& value);
+  template <class T> void write_user(T const& value);
+  template <class Range> void write_range(Range const& range);
+  template <class T> void write_shared(std::shared_ptr<T> const& pointer);
+
+  template <class T> void write(cereal::NameValuePair<T> const& pair) { write(pair.value); }
+
+  template <class T> void write(cereal::SizeTag<T> const& tag) { write_size(tag.size); }
+
+  template <class T> void write(cereal::BinaryData<T> const& block) {
+    write_bytes(block.data, block.size);
+  }
+
+  template <class T> void write(cereal::base_class<T> const& base) { write(*base.base_ptr); }
+
+  template <class T> void write(cereal::virtual_base_class<T> const& base) {
+    if (first_visit(base.base_ptr, typeid(T))) write(*base.base_ptr);
+  }
+
+  // An element of a container: at least one byte.
+  template <class T> void write_element(T const& value) {
+    std::size_t const before = size();
+    write(value);
+    if (size() == before) write_scalar(std::uint8_t{0});
+  }
+
+  template <class T> void write_scalar(T value) { write_bytes(&value, sizeof(value)); }
+
+  void write_bytes(void const* data, std::size_t size) {
+    if (size == 0) return;
+    if (static_cast<std::size_t>(end_ - at_) < size) grow(size);
+    std::memcpy(at_, data, size);
+    at_ += size;
+  }
+
+  void write_size(std::uint64_t size) {
+    while (size >= 0x80) {
+      write_scalar(static_cast<std::uint8_t>(size | 0x80));
+      size >>= 7;
+    }
+    write_scalar(static_cast<std::uint8_t>(size));
+  }
+
+  void grow(std::size_t wanted);
+  detail::OutputMemory& memory();
+  // True the first time in this archive.
+  bool first_version_of(std::type_info const& type);
+  // True the first time within the object that is being written.
+  bool first_visit(void const* base, std::type_info const& type);
+  // What to write for a pointer that is not null.
+  std::uint64_t shared_tag(std::shared_ptr<void const> pointer, std::type_info const& type);
+  void check_depth(std::type_info const& type) const;
+  [[noreturn]] static void fail_valueless(std::type_info const& type);
+
+  std::byte* begin_ = nullptr;
+  std::byte* at_ = nullptr;
+  std::byte* end_ = nullptr;
+  unsigned depth_ = 0;
+  std::unique_ptr<detail::OutputMemory> memory_;
+};
+
+// Reads values from a region it never leaves: whatever the bytes say, reading ends in a value or in
+// a DecodeError, and memory is allocated only as elements arrive. Mirrors cereal's input archives.
+class InputArchive : private cereal::access {
+ public:
+  using is_saving = std::false_type;
+  using is_loading = std::true_type;
+
+  // Reads `frame`, which must outlive the archive.
+  explicit InputArchive(std::span<std::byte const> frame) noexcept;
+
+  // Reads `frame` and owns it: a large tractor::Bytes within shares it instead of copying.
+  explicit InputArchive(Buffer frame) noexcept;
+
+  InputArchive(InputArchive const&) = delete;
+  InputArchive& operator=(InputArchive const&) = delete;
+  ~InputArchive();
+
+  // Reads the values, in order. Throws DecodeError.
+  template <class... T> InputArchive& operator()(T&&... values) {
+    (read(values), ...);
+    return *this;
+  }
+
+  template <class T> InputArchive& operator&(T&& value) { return (*this)(value); }
+
+  template <class T> InputArchive& operator>>(T&& value) { return (*this)(value); }
+
+  // The bytes not yet read.
+  std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+
+  // Throws DecodeError if bytes remain.
+  void finish() const;
+
+ private:
+  template <class T> void read(T& value);
+  template <class T> void read_user(T& value);
+  template <class T> void read_flat(T& container);
+  template <class T> void read_sequence(T& sequence);
+  template <class T> void read_set(T& set);
+  template <class T> void read_map(T& map);
+  template <class T, std::size_t... I>
+  void read_variant(T& value, std::index_sequence<I...>);
+  template <class T> void read_shared(std::shared_ptr<T>& pointer);
+  void read_bytes(Bytes& bytes);
+
+  template <class T> void read(cereal::NameValuePair<T>& pair) { read(pair.value); }
+
+  template <class T> void read(cereal::SizeTag<T>& tag) {
+    tag.size = static_cast<std::remove_cvref_t<T>>(read_count(typeid(tag)));
+  }
+
+  template <class T> void read(cereal::BinaryData<T>& block) {
+    read_bytes(block.data, block.size, typeid(block));
+  }
+
+  template <class T> void read(cereal::base_class<T>& base) { read(*base.base_ptr); }
+
+  template <class T> void read(cereal::virtual_base_class<T>& base) {
+    if (first_visit(base.base_ptr, typeid(T))) read(*base.base_ptr);
+  }
+
+  // An element of a container of type `whole`.
+  template <class T> void read_element(T& value, std::type_info const& whole) {
+    std::byte const* const before = at_;
+    read(value);
+    if (at_ == before) skip_filler(whole);
+  }
+
+  void read_bytes(void* data, std::size_t size, std::type_info const& what) {
+    if (size > remaining()) [[unlikely]]
+      fail_short(what, size);
+    if (size != 0) std::memcpy(data, at_, size);
+    at_ += size;
+  }
+
+  std::uint64_t read_size(std::type_info const& what);
+
+  // The number of elements of a container: never more than bytes remain, as each takes at least
+  // `element` of them.
+  std::size_t read_count(std::type_info const& what, std::size_t element = 1);
+
+  void skip_filler(std::type_info const& what);
+  detail::InputMemory& memory();
+  std::uint32_t* find_version(std::type_info const& type);
+  void add_version(std::type_info const& type, std::uint32_t version);
+  bool first_visit(void const* base, std::type_info const& type);
+  // The object that `tag` refers to. Throws DecodeError if there is none, or of another type.
+  std::shared_ptr<void> shared_object(std::uint64_t tag, std::type_info const& type);
+  void add_shared(std::shared_ptr<void> object, std::type_info const& type);
+  void check_depth(std::type_info const& type) const;
+  [[noreturn]] void fail_short(std::type_info const& what, std::uint64_t wanted) const;
+  [[noreturn]] void fail(std::type_info const& what, std::string const& why) const;
+
+  std::byte const* begin_;
+  std::byte const* at_;
+  std::byte const* end_;
+  unsigned depth_ = 0;
+  Buffer owned_;
+  std::shared_ptr<Buffer const> shared_;
+  std::unique_ptr<detail::InputMemory> memory_;
+};
+
+// The bytes of `values`, one after the other.
+template <class... T> Buffer encode(T const&... values) {
+  OutputArchive archive;
+  archive(values...);
+  return archive.take();
+}
+
+namespace detail {
+
+template <class T> T decode_all(InputArchive& archive) {
+  constexpr bool constructible = std::is_default_constructible_v<T>;
+  static_assert(constructible,
+                "tractor: a type that is received must have a default constructor: the value is "
+                "made first and filled then");
+  if constexpr (constructible) {
+    T value{};
+    archive(value);
+    archive.finish();
+    return value;
+  }
+}
+
+}  // namespace detail
+
+// The one T that `frame` consists of. Throws DecodeError if it is anything else.
+template <class T> T decode(std::span<std::byte const> frame) {
+  InputArchive archive(frame);
+  return detail::decode_all<T>(archive);
+}
+
+// The same; a tractor::Bytes within shares the frame.
+template <class T> T decode(Buffer frame) {
+  InputArchive archive(std::move(frame));
+  return detail::decode_all<T>(archive);
+}
+
+// ------------------------------------------------------------------------------------- writing
+
+template <class T> void OutputArchive::write(T const& value) {
+  using enum detail::Kind;
+  constexpr detail::Kind kind = detail::kind_of<T>;
+  if constexpr (kind == scalar) {
+    write_scalar(static_cast<detail::scalar_t<T>>(value));
+  } else if constexpr (kind == text || kind == sequence || kind == set || kind == map ||
+                       kind == view) {
+    write_size(std::size(value));
+    write_range(value);
+  } else if constexpr (kind == array) {
+    using Element = std::remove_cvref_t<decltype(*std::data(value))>;
+    if constexpr (detail::flat<Element>)
+      write_bytes(std::data(value), std::size(value) * sizeof(Element));
+    else
+      for (auto const& element : value) write(element);
+  } else if constexpr (kind == tuple) {
+    std::apply([this](auto const&... members) { (write(members), ...); }, value);
+  } else if constexpr (kind == optional || kind == unique) {
+    bool const present = static_cast<bool>(value);
+    write_scalar(present);
+    if (present) write(*value);
+  } else if constexpr (kind == variant) {
+    if (value.valueless_by_exception()) fail_valueless(typeid(T));
+    write_size(value.index());
+    std::visit([this](auto const& alternative) { write(alternative); }, value);
+  } else if constexpr (kind == shared) {
+    write_shared(value);
+  } else if constexpr (kind == duration) {
+    write(value.count());
+  } else if constexpr (kind == time) {
+    write(value.time_since_epoch());
+  } else if constexpr (kind == path) {
+    write(value.native());
+  } else if constexpr (kind == bits) {
+    for (std::size_t i = 0; i < value.size(); i += 8) {
+      unsigned byte = 0;
+      for (std::size_t bit = 0; bit < 8 && i + bit < value.size(); ++bit)
+        byte |= static_cast<unsigned>(value[i + bit]) << bit;
+      write_scalar(static_cast<std::uint8_t>(byte));
+    }
+  } else if constexpr (kind == bytes) {
+    write_size(value.size());
+    write_bytes(value.data(), value.size());
+  } else if constexpr (kind == user) {
+    write_user(value);
+  } else {
+    constexpr bool is_empty = kind == empty;
+    static_assert(is_empty,
+                  "tractor: pointers, functions and long double mean nothing in another process "
+                  "and cannot be serialised; send the value instead");
+  }
+}
+
+template <class Range> void OutputArchive::write_range(Range const& range) {
+  using Element = std::remove_cv_t<typename Range::value_type>;
+  if constexpr (detail::flat<Element> && requires { range.data(); }) {
+    write_bytes(range.data(), range.size() * sizeof(Element));
+  } else {
+    for (Element const& element : range) write_element(element);
+  }
+}
+
+template <class T> void OutputArchive::write_user(T const& value) {
+  constexpr detail::UserForm user = detail::save_form<OutputArchive, T>;
+  constexpr bool serialisable = user.form != detail::Form::none;
+  constexpr bool unambiguous = user.form != detail::Form::ambiguous;
+  static_assert(serialisable,
+                "tractor: this type cannot be serialised: give it a member template "
+                "serialize(Archive& archive) { archive(its, members); }");
+  static_assert(unambiguous,
+                "tractor: this type has several ways to be serialised: keep one, or choose by "
+                "specialising cereal::specialize");
+  if constexpr (serialisable && unambiguous) {
+    detail::Level const level(depth_);
+    check_depth(typeid(T));
+    if constexpr (user.versioned) {
+      std::uint32_t const version = detail::class_version<T>();
+      if (first_version_of(typeid(T))) write_scalar(version);
+      detail::save_user<user.form>(*this, value, version);
+    } else {
+      detail::save_user<user.form>(*this, value);
+    }
+  }
+}
+
+template <class T> void OutputArchive::write_shared(std::shared_ptr<T> const& pointer) {
+  constexpr bool one_class = !std::is_polymorphic_v<T>;
+  static_assert(one_class, "polymorphic");
+  if (!pointer) return write_size(0);
+  std::uint64_t const tag = shared_tag(pointer, typeid(T));
+  write_size(tag);
+  if (tag == 1) write(*pointer);
+}
+
+}  // namespace tractor

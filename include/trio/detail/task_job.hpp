@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace trio::detail {
+
+// What a task is to do: a function with copies of its arguments, behind one virtual call.
+class Job {
+ public:
+  virtual ~Job() = default;
+  // Called once, on the task's own stack.
+  virtual void run() = 0;
+  // For naming the task: the callable's type and, for a plain function, its address.
+  virtual std::type_info const& type() const noexcept = 0;
+  virtual void const* function() const noexcept = 0;
+};
+
+template <class F, class... A> class BoundJob final : public Job {
+ public:
+  template <class Fn, class... Args>
+  explicit BoundJob(Fn&& fn, Args&&... args)
+      : fn_(std::forward<Fn>(fn)), args_(std::forward<Args>(args)...) {}
+
+  void run() override {
+    std::apply([this](A&... args) { std::invoke(std::move(fn_), std::move(args)...); }, args_);
+  }
+
+  std::type_info const& type() const noexcept override { return typeid(F); }
+
+  void const* function() const noexcept override {
+    if constexpr (std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>)
+      return reinterpret_cast<void const*>(fn_);
+    else
+      return nullptr;
+  }
+
+ private:
+  F fn_;
+  std::tuple<A...> args_;
+};
+
+// Copies or moves `fn` and `args` into a job.
+template <class F, class... A> std::unique_ptr<Job> make_job(F&& fn, A&&... args) {
+  return std::make_unique<BoundJob<std::decay_t<F>, std::decay_t<A>...>>(std::forward<F>(fn),
+                                                                       std::forward<A>(args)...);
+}
+
+}  // namespace trio::detail

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+namespace trio {
+
+// The library was called in a way it cannot serve: outside a run, twice, on a closed nursery.
+// Python's trio raises RuntimeError here.
+struct MisuseError : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// trio::run met something that must not happen: a system task crashed, or a bug in trio. `cause()`
+// is what was thrown. Mirrors trio.TrioInternalError.
+class TrioInternalError : public std::runtime_error {
+ public:
+  explicit TrioInternalError(std::string const& what, std::exception_ptr cause = nullptr)
+      : std::runtime_error(what), cause_(std::move(cause)) {}
+
+  std::exception_ptr cause() const noexcept { return cause_; }
+
+ private:
+  std::exception_ptr cause_;
+};
+
+// SIGINT arrived (Python's KeyboardInterrupt). Raised in the main task at its next checkpoint, or
+// out of run() if none came. Not a std::exception: a handler for errors must not swallow it.
+class Interrupted final {};
+
+// Raised by fail_after and fail_at when their deadline passed. Mirrors trio.TooSlowError.
+struct TooSlowError : std::runtime_error {
+  TooSlowError() : std::runtime_error("trio: the deadline of fail_after/fail_at has passed") {}
+};
+
+// Raised by TrioToken::run_sync_soon after the run has ended. Mirrors trio.RunFinishedError.
+struct RunFinishedError : std::runtime_error {
+  RunFinishedError() : std::runtime_error("trio: the run this token belongs to has finished") {}
+};
+
+// Raised by *_nowait functions where their blocking twin would wait. Mirrors trio.WouldBlock.
+struct WouldBlock : std::runtime_error {
+  WouldBlock() : std::runtime_error("trio: the operation would block") {}
+};
+
+// Two tasks used what only one may use at a time. Mirrors trio.BusyResourceError.
+struct BusyResourceError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The resource was closed at this end. Mirrors trio.ClosedResourceError.
+struct ClosedResourceError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The resource was broken by someone else: the other end is gone. Mirrors trio.BrokenResourceError.
+struct BrokenResourceError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Everything was received and all senders are closed. Mirrors trio.EndOfChannel.
+struct EndOfChannel : std::runtime_error {
+  EndOfChannel() : std::runtime_error("trio: end of channel: all senders are closed") {}
+};
+
+}  // namespace trio

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <trio/detail/list.hpp>
+
+#include <cstddef>
+#include <exception>
+
+namespace trio {
+
+class Task;
+
+namespace lowlevel {
+
+namespace detail_lot {
+struct Tag;
+struct Waiter;
+}  // namespace detail_lot
+
+// A queue of parked tasks, first come, first woken: the fair base of every lock and channel.
+// Mirrors trio.lowlevel.ParkingLot.
+class ParkingLot {
+ public:
+  ParkingLot() = default;
+  ParkingLot(ParkingLot const&) = delete;
+  ParkingLot& operator=(ParkingLot const&) = delete;
+  // Tasks still parked are woken with BrokenResourceError.
+  ~ParkingLot();
+
+  // Parks the current task until it is unparked. A checkpoint. Throws BrokenResourceError if the
+  // lot is or gets broken.
+  void park();
+
+  // Wakes the task that waits longest; returns it, or null if none does. Not a checkpoint.
+  Task* unpark_one();
+  // Wakes everybody. Not a checkpoint.
+  void unpark_all();
+
+  // Everybody parked now or later gets BrokenResourceError: the task that was to wake them is gone.
+  void break_lot();
+  bool is_broken() const noexcept { return broken_; }
+
+  // How many tasks are parked.
+  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+
+ private:
+  friend struct detail_lot::Waiter;
+
+  detail::List<detail_lot::Waiter, detail_lot::Tag> waiters_;
+  std::size_t size_ = 0;
+  bool broken_ = false;
+};
+
+// Breaks `lot` when `task` ends, because nobody else can wake what is parked there. Mirrors
+// trio.lowlevel.add_parking_lot_breaker. Throws MisuseError if the task has ended.
+void add_parking_lot_breaker(Task& task, ParkingLot& lot);
+// Undoes one add. Throws MisuseError if there was none.
+void remove_parking_lot_breaker(Task& task, ParkingLot& lot);
+
+}  // namespace lowlevel
+}  // namespace trio

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <trio/detail/task_job.hpp>
+#include <trio/errors.hpp>
+#include <trio/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace trio {
+
+// What run() does about SIGINT.
+enum class Sigint {
+  // Interrupted is raised in the main task, if nobody else has installed a handler.
+  interrupts,
+  // The same, but ctrl-c at the terminal is left to the process that leads there.
+  interrupts_unless_from_terminal,
+  // Nothing is installed.
+  untouched,
+};
+
+struct RunOptions {
+  // Where time comes from; null: CLOCK_MONOTONIC.
+  Clock* clock = nullptr;
+  // Usable bytes of each task's stack, rounded up to whole pages.
+  std::size_t stack_size = 256 * 1024;
+  // How many stacks get a guard page of their own memory mapping, where the kernel cannot guard
+  // without one (Linux before 6.13): each costs two of the 65,530 mappings a process may have.
+  // Stacks beyond this number are watched by a canary instead: an overflow is then reported when
+  // the task next parks, not at once.
+  std::size_t max_guarded_stacks = 30'000;
+  // Runs ready tasks in a seeded random order within each pass instead of first come, first served.
+  std::optional<std::uint64_t> shuffle_seed = std::nullopt;
+  // Asks epoll in every pass, as trio does, instead of at bounded intervals.
+  bool poll_every_pass = false;
+  Sigint sigint = Sigint::interrupts;
+};
+
+namespace detail {
+void run(RunOptions const& options, std::unique_ptr<Job> main);
+}  // namespace detail
+
+// Runs `fn(args...)` as the main task of a new run on this thread and returns what it returns, or
+// throws what it throws, when every task has ended. One run a thread at a time: MisuseError
+// otherwise. Throws TrioInternalError if a system task crashed, Interrupted if a SIGINT met no
+// checkpoint. Mirrors trio.run.
+template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&... args) {
+  using Result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
+  static_assert(!std::is_reference_v<Result>,
+                "trio: the main function of run() must return a value, not a reference");
+  if constexpr (std::is_void_v<Result>) {
+    detail::run(options, detail::make_job(std::forward<F>(fn), std::forward<A>(args)...));
+  } else {
+    std::optional<Result> result;
+    detail::run(options, detail::make_job(
+                             [&result](std::decay_t<F> function, std::decay_t<A>... arguments) {
+                               result.emplace(
+                                   std::invoke(std::move(function), std::move(arguments)...));
+                             },
+                             std::forward<F>(fn), std::forward<A>(args)...));
+    return std::move(*result);
+  }
+}
+template <class F, class... A>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, RunOptions>)
+auto run(F&& fn, A&&... args) {
+  return run(RunOptions{}, std::forward<F>(fn), std::forward<A>(args)...);
+}
+
+}  // namespace trio

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "entry_queue.hpp"
+
+#include <trio/errors.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+namespace trio::lowlevel::detail_token {
+
+void EntryQueue::push(std::function<void()> fn, void const* idempotent) {
+  std::lock_guard const lock(mutex_);
+  if (closed_) throw RunFinishedError();
+  bool const queued = idempotent && std::any_of(calls_.begin(), calls_.end(), [&](Call const& call) {
+                        return call.idempotent == idempotent;
+                      });
+  if (!queued) calls_.push_back({std::move(fn), idempotent});
+  wake();
+}
+
+void EntryQueue::wake() noexcept {
+  woken_.store(true, std::memory_order_release);
+  int const descriptor = wake_descriptor_.load();
+  if (descriptor < 0) return;
+  int const error = errno;
+  std::uint64_t const one = 1;
+  // Fails only when the counter is full, and then the loop is awake.
+  [[maybe_unused]] auto const written = write(descriptor, &one, sizeof one);
+  errno = error;
+}
+
+void EntryQueue::run_queued(std::function<void(std::exception_ptr)> const& failed) {
+  for (std::size_t left = size(); left > 0; --left) {
+    std::function<void()> fn;
+    {
+      std::lock_guard const lock(mutex_);
+      fn = std::move(calls_.front().fn);
+      calls_.pop_front();
+    }
+    try {
+      fn();
+    } catch (...) {
+      failed(std::current_exception());
+    }
+  }
+}
+
+std::size_t EntryQueue::size() const {
+  std::lock_guard const lock(mutex_);
+  return calls_.size();
+}
+
+void EntryQueue::close() {
+  std::lock_guard const lock(mutex_);
+  closed_ = true;
+}
+
+}  // namespace trio::lowlevel::detail_token

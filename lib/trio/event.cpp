@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <trio/event.hpp>
+
+#include <trio/lowlevel.hpp>
+
+namespace trio {
+
+void Event::wait() {
+  if (is_set_)
+    lowlevel::checkpoint();
+  else
+    lot_.park();
+}
+
+}  // namespace trio

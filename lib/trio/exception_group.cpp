@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <trio/exception_group.hpp>
+
+#include "type_name.hpp"
+
+#include <trio/cancelled.hpp>
+#include <trio/errors.hpp>
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace trio {
+
+namespace detail {
+
+std::string demangle(char const* mangled) {
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> const readable(
+      abi::__cxa_demangle(mangled, nullptr, nullptr, &status), std::free);
+  return status == 0 ? readable.get() : mangled;
+}
+
+void* object_in(std::exception_ptr const& error, std::type_info const& type) noexcept {
+  std::type_info const* thrown = error ? error.__cxa_exception_type() : nullptr;
+  if (!thrown) return nullptr;
+  // libstdc++'s exception_ptr is a pointer to the thrown object, and __do_catch is what its own
+  // handlers ask: does `type` catch `thrown`, and where in the object does it begin?
+  static_assert(sizeof(std::exception_ptr) == sizeof(void*));
+  void* object = *reinterpret_cast<void* const*>(&error);
+  return type.__do_catch(thrown, &object, 1) ? object : nullptr;
+}
+
+std::exception_ptr sieve(std::exception_ptr const& error,
+                         std::function<bool(std::exception_ptr const&)> const& take) {
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  if (!group) return take(error) ? nullptr : error;
+  std::vector<std::exception_ptr> left;
+  bool changed = false;
+  for (auto const& member : group->exceptions()) {
+    auto rest = sieve(member, take);
+    changed = changed || rest != member;
+    if (rest) left.push_back(std::move(rest));
+  }
+  if (!changed) return error;
+  return left.empty() ? nullptr : make_exception_group(group->message(), std::move(left));
+}
+
+void rethrow_rest(std::exception_ptr rest, std::vector<std::exception_ptr> raised) {
+  if (raised.empty()) {
+    if (rest) std::rethrow_exception(std::move(rest));
+    return;
+  }
+  if (rest) raised.push_back(std::move(rest));
+  std::rethrow_exception(
+      make_exception_group("errors thrown while handling others", std::move(raised)));
+}
+
+}  // namespace detail
+
+namespace {
+
+bool is_error(std::exception_ptr const& leaf_or_group) {
+  return exception_cast<std::exception>(leaf_or_group) != nullptr;
+}
+
+std::string one_line(std::string const& message,
+                     std::vector<std::exception_ptr> const& exceptions) {
+  std::string text = message + " (" + std::to_string(exceptions.size()) +
+                     (exceptions.size() == 1 ? " error: " : " errors: ");
+  for (std::size_t i = 0; i < exceptions.size(); ++i)
+    text += (i > 0 ? "; " : "") + describe(exceptions[i]);
+  return text + ")";
+}
+
+void report(BaseExceptionGroup const& group, std::string const& indent, std::string& text) {
+  text += group.message() + " (" + std::to_string(group.exceptions().size()) + "):\n";
+  for (auto const& member : group.exceptions()) {
+    text += indent + "  - ";
+    if (auto const* inner = exception_cast<BaseExceptionGroup>(member))
+      report(*inner, indent + "    ", text);
+    else
+      text += describe(member) + "\n";
+  }
+}
+
+}  // namespace
+
+std::string describe(std::exception_ptr const& error) {
+  if (!error) return "no exception";
+  if (auto const* group = exception_cast<ExceptionGroup>(error)) return group->what();
+  if (auto const* group = exception_cast<BaseExceptionGroup>(error))
+    return one_line(group->message(), group->exceptions());
+  std::string const type = detail::type_name(*error.__cxa_exception_type());
+  if (auto const* known = exception_cast<std::exception>(error)) return type + ": " + known->what();
+  if (auto const* cancelled = exception_cast<Cancelled>(error))
+    return type + ": " + describe(cancelled->reason());
+  return type;
+}
+
+BaseExceptionGroup::BaseExceptionGroup(std::string message,
+                                       std::vector<std::exception_ptr> exceptions)
+    : message_(std::move(message)), exceptions_(std::move(exceptions)) {
+  if (exceptions_.empty())
+    throw std::invalid_argument("trio: an exception group needs at least one exception");
+}
+
+std::vector<std::exception_ptr> BaseExceptionGroup::leaves() const {
+  std::vector<std::exception_ptr> found;
+  for (auto const& member : exceptions_) {
+    if (auto const* group = exception_cast<BaseExceptionGroup>(member)) {
+      auto inner = group->leaves();
+      found.insert(found.end(), inner.begin(), inner.end());
+    } else {
+      found.push_back(member);
+    }
+  }
+  return found;
+}
+
+std::string BaseExceptionGroup::report() const {
+  std::string text;
+  trio::report(*this, "", text);
+  return text;
+}
+
+ExceptionGroup::ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions)
+    : BaseExceptionGroup(std::move(message), std::move(exceptions)),
+      what_(std::make_shared<std::string const>(
+          one_line(this->message(), this->BaseExceptionGroup::exceptions()))) {
+  if (!std::all_of(this->exceptions().begin(), this->exceptions().end(), is_error))
+    throw std::invalid_argument("trio: an ExceptionGroup may hold only std::exceptions; use "
+                                "make_exception_group");
+}
+
+std::exception_ptr make_exception_group(std::string message,
+                                        std::vector<std::exception_ptr> exceptions) {
+  if (std::all_of(exceptions.begin(), exceptions.end(), is_error))
+    return std::make_exception_ptr(ExceptionGroup(std::move(message), std::move(exceptions)));
+  return std::make_exception_ptr(BaseExceptionGroup(std::move(message), std::move(exceptions)));
+}
+
+}  // namespace trio

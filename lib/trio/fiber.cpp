@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "fiber.hpp"
+
+#include "runner.hpp"
+#include "task_record.hpp"
+
+#include <trio/errors.hpp>
+
+#include <boost/fiber/algo/round_robin.hpp>
+#include <boost/fiber/context.hpp>
+#include <boost/fiber/scheduler.hpp>
+#include <boost/version.hpp>
+
+#include <cxxabi.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+
+static_assert(BOOST_VERSION >= 108100, "trio needs Boost 1.81 or newer");
+#if !defined(__GLIBCXX__) || !(defined(__x86_64__) || defined(__aarch64__))
+#error "trio knows the layout of the exception state only for libstdc++ on x86-64 and aarch64"
+#endif
+
+namespace trio::detail {
+
+namespace {
+
+ExceptionState* exception_state() noexcept {
+  return reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
+}
+
+void write_all(std::initializer_list<std::string_view> parts) noexcept {
+  for (std::string_view part : parts) {
+    if (write(STDERR_FILENO, part.data(), part.size()) < 0) return;
+  }
+}
+
+}  // namespace
+
+// Stands in for Boost.Fiber's scheduling while a run owns the thread.
+class NoScheduling final : public boost::fibers::algo::algorithm {
+ public:
+  void awakened(boost::fibers::context* context) noexcept override {
+    if (context->is_context(boost::fibers::type::dispatcher_context)) dispatcher_ = context;
+  }
+
+  // From here on, gives its one context to the algorithm that takes over.
+  void retire() noexcept { retired_ = true; }
+
+  boost::fibers::context* pick_next() noexcept override {
+    if (retired_) return std::exchange(dispatcher_, nullptr);
+    write_all({"trio: a Boost.Fiber primitive (mutex, condition variable, channel, future, sleep or "
+               "yield) was used in a task; nothing could cancel it. Use trio's own instead.\n"});
+    std::abort();
+  }
+
+  bool has_ready_fibers() const noexcept override { return dispatcher_ != nullptr; }
+  void suspend_until(std::chrono::steady_clock::time_point const&) noexcept override {}
+  void notify() noexcept override {}
+
+ private:
+  // Boost's own housekeeping context, ready from the start; it runs when we are gone.
+  boost::fibers::context* dispatcher_ = nullptr;
+  bool retired_ = false;
+};
+
+namespace {
+
+// Hands Boost the stack that we made.
+struct GivenStack {
+  Stack stack;
+
+  boost::context::stack_context allocate() const noexcept {
+    boost::context::stack_context context;
+    context.sp = stack.top();
+    context.size = stack.size;
+    return context;
+  }
+
+  void deallocate(boost::context::stack_context&) const noexcept {}
+};
+
+}  // namespace
+
+Switcher::Switcher(std::size_t stack_size, std::size_t max_guarded_stacks, RunTask run_task)
+    : arena_(stack_size, max_guarded_stacks),
+      run_task_(run_task),
+      exceptions_(exception_state()),
+      loop_(boost::fibers::context::active()) {
+  if (!loop_->is_context(boost::fibers::type::main_context))
+    throw MisuseError("trio::run: called inside a Boost.Fiber fiber; call it on the thread itself");
+  loop_side_.tsan_fiber = sanitizer::current_thread_side();
+  no_scheduling_ = new NoScheduling;
+  loop_->get_scheduler()->set_algo(no_scheduling_);
+}
+
+Switcher::~Switcher() {
+  // A pool fiber is parked for good: nothing of it needs destroying, so it is never run again;
+  // its memory goes with the arena.
+  for (auto& fiber : fibers_) {
+    fiber->context->detach();
+    sanitizer::destroy_side(fiber->side);
+  }
+  no_scheduling_->retire();
+  loop_->get_scheduler()->set_algo(new boost::fibers::algo::round_robin);
+}
+
+Fiber& Switcher::acquire(TaskRecord& task) {
+  if (pool_.empty()) {
+    pool_.reserve(fibers_.size() + 1);
+    auto fiber = std::make_unique<Fiber>();
+    fiber->stack = arena_.make();
+    fiber->side = {fiber->stack.bottom, fiber->stack.size, nullptr, sanitizer::make_side()};
+    Fiber* raw = fiber.get();
+    auto context = boost::fibers::make_worker_context(boost::fibers::launch::post,
+                                                      GivenStack{fiber->stack},
+                                                      [this, raw] { work(*raw); });
+    loop_->attach(context.get());
+    raw->context = context.detach();
+    fibers_.push_back(std::move(fiber));
+    raw->task = &task;
+    return *raw;
+  }
+  Fiber& fiber = *pool_.back();
+  pool_.pop_back();
+  fiber.task = &task;
+  return fiber;
+}
+
+void Switcher::release(Fiber& fiber) noexcept {
+  fiber.task = nullptr;
+  pool_.push_back(&fiber);
+}
+
+void Switcher::step(Fiber& fiber) noexcept {
+  ExceptionState const saved = std::exchange(*exceptions_, {});
+  running_ = &fiber;
+  sanitizer::leave(loop_side_, fiber.side);
+  fiber.context->resume();
+  sanitizer::arrive(loop_side_);
+  running_ = nullptr;
+  *exceptions_ = saved;
+  if (fiber.stack.canary && !canary_is_intact(fiber.stack)) {
+    write_all({"trio: stack overflow in task '", fiber.task->raw_name(),
+               "'; raise RunOptions::stack_size\n"});
+    std::abort();
+  }
+}
+
+void Switcher::park(Fiber& fiber) noexcept {
+  ExceptionState const saved = std::exchange(*exceptions_, {});
+  int const error = errno;
+  sanitizer::leave(fiber.side, loop_side_);
+  loop_->resume();
+  sanitizer::arrive(fiber.side);
+  errno = error;
+  *exceptions_ = saved;
+}
+
+void Switcher::work(Fiber& fiber) noexcept {
+  sanitizer::arrive_first(loop_side_);
+  for (;;) {
+    run_task_(*fiber.task);
+    park(fiber);
+  }
+}
+
+namespace {
+
+struct sigaction previous_segv_action;
+
+void on_segv(int signal, siginfo_t* info, void* context) {
+  Runner* runner = Runner::of_this_thread();
+  Fiber* fiber = runner ? runner->switcher().running() : nullptr;
+  if (fiber && fiber->stack.is_guard(info->si_addr)) {
+    std::array<char, 32> size{};
+    std::snprintf(size.data(), size.size(), "%zu KiB", fiber->stack.size / 1024);
+    write_all({"trio: stack overflow in task '", fiber->task->raw_name(), "' (stack of ",
+               size.data(), "; raise RunOptions::stack_size)\n"});
+  }
+  if (previous_segv_action.sa_flags & SA_SIGINFO) {
+    previous_segv_action.sa_sigaction(signal, info, context);
+  } else if (previous_segv_action.sa_handler == SIG_DFL ||
+             previous_segv_action.sa_handler == SIG_IGN) {
+    // Returning runs the instruction again, which then ends the process.
+    struct sigaction fatal = {};
+    fatal.sa_handler = SIG_DFL;
+    sigaction(SIGSEGV, &fatal, nullptr);
+  } else {
+    previous_segv_action.sa_handler(signal);
+  }
+}
+
+// The stack on which a handler runs when the thread's current one has overflowed.
+class AlternateStack {
+ public:
+  AlternateStack() {
+    stack_t present = {};
+    sigaltstack(nullptr, &present);
+    if (!(present.ss_flags & SS_DISABLE)) return;
+    memory_ = std::make_unique<std::byte[]>(size);
+    stack_t ours = {};
+    ours.ss_sp = memory_.get();
+    ours.ss_size = size;
+    sigaltstack(&ours, nullptr);
+  }
+
+  ~AlternateStack() {
+    if (!memory_) return;
+    stack_t off = {};
+    off.ss_flags = SS_DISABLE;
+    sigaltstack(&off, nullptr);
+  }
+
+ private:
+  static constexpr std::size_t size = 64 * 1024;
+  std::unique_ptr<std::byte[]> memory_;
+};
+
+}  // namespace
+
+void report_stack_overflows() {
+  static bool const installed = [] {
+    struct sigaction action = {};
+    action.sa_sigaction = on_segv;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &action, &previous_segv_action);
+    return true;
+  }();
+  static_cast<void>(installed);
+}
+
+void prepare_thread_for_overflow_reports() {
+  thread_local AlternateStack const alternate_stack;
+  static_cast<void>(alternate_stack);
+}
+
+}  // namespace trio::detail

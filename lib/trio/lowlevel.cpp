@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <trio/lowlevel.hpp>
+
+#include "runner.hpp"
+
+#include <trio/io.hpp>
+
+namespace trio::lowlevel {
+
+using detail::Poller;
+using detail::Runner;
+
+namespace detail_abort {
+void wait(AbortRef abort) {
+  Runner::current_task();
+  Runner::current().wait_task_rescheduled(abort);
+}
+}  // namespace detail_abort
+
+void reschedule(Task& task, std::exception_ptr error) {
+  Runner::current().reschedule(static_cast<detail::TaskRecord&>(task), std::move(error));
+}
+
+Task& current_task() { return Runner::current_task(); }
+
+Task& current_root_task() { return Runner::current().init_task(); }
+
+bool in_task() noexcept {
+  Runner* runner = Runner::of_this_thread();
+  return runner && runner->in_task();
+}
+
+void checkpoint() {
+  Runner::current_task();
+  Runner::current().checkpoint();
+}
+
+void checkpoint_if_cancelled() {
+  detail::TaskRecord& task = Runner::current_task();
+  Runner& runner = Runner::current();
+  if (runner.cancel_would_reach(task))
+    runner.checkpoint();
+  else
+    runner.pass_cancel_point(task);
+}
+
+void cancel_shielded_checkpoint() {
+  Runner::current_task();
+  Runner::current().cancel_shielded_checkpoint();
+}
+
+Task& detail_system::spawn(std::unique_ptr<detail::Job> job, std::string name) {
+  return Runner::current().spawn_system_task(std::move(job), std::move(name));
+}
+
+RunStatistics current_statistics() { return Runner::current().statistics(); }
+
+CheckpointCounts current_checkpoint_counts() { return Runner::current_task().counts; }
+
+void TrioToken::run_sync_soon(std::function<void()> fn, void const* idempotent) const {
+  queue_->push(std::move(fn), idempotent);
+}
+
+void TrioToken::wake() const noexcept { queue_->wake(); }
+
+TrioToken current_trio_token() { return TrioToken(Runner::current().entry_queue()); }
+
+void wait_readable(int fd) {
+  checkpoint_if_cancelled();
+  Runner::current().poller().wait(fd, Poller::Direction::read);
+}
+
+void wait_writable(int fd) {
+  checkpoint_if_cancelled();
+  Runner::current().poller().wait(fd, Poller::Direction::write);
+}
+
+void notify_closing(int fd) { Runner::current().poller().notify_closing(fd); }
+
+void notify_readable(int fd) { Runner::current().poller().notify_readable(fd); }
+
+}  // namespace trio::lowlevel

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "poller.hpp"
+
+#include <trio/errors.hpp>
+#include <trio/lowlevel.hpp>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+namespace trio::detail {
+
+namespace {
+
+[[noreturn]] void fail(char const* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+}  // namespace
+
+Poller::Poller() : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (epoll_fd_ < 0) fail("trio: epoll_create1");
+  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.fd = wake_fd_;
+  if (wake_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) < 0) {
+    int const error = errno;
+    if (wake_fd_ >= 0) close(wake_fd_);
+    close(epoll_fd_);
+    throw std::system_error(error, std::generic_category(), "trio: eventfd");
+  }
+}
+
+Poller::~Poller() {
+  close(wake_fd_);
+  close(epoll_fd_);
+}
+
+std::size_t Poller::poll(Duration timeout) {
+  std::array<epoll_event, 64> events;
+  std::int64_t const nanoseconds = timeout.nanoseconds().count();
+  timespec const relative = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
+  int const count = epoll_pwait2(epoll_fd_, events.data(), static_cast<int>(events.size()),
+                                 &relative, nullptr);
+  if (count < 0) {
+    if (errno == EINTR) return 1;
+    fail("trio: epoll_pwait2");
+  }
+  for (int i = 0; i < count; ++i) {
+    epoll_event const& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == wake_fd_) {
+      std::uint64_t ignored = 0;
+      [[maybe_unused]] auto const drained = read(wake_fd_, &ignored, sizeof ignored);
+      continue;
+    }
+    auto found = by_fd_.find(event.data.fd);
+    if (found == by_fd_.end()) continue;
+    bool const broken = event.events & (EPOLLERR | EPOLLHUP);
+    if (broken || event.events & (EPOLLIN | EPOLLRDHUP)) wake_task(found->second.reader);
+    if (broken || event.events & EPOLLOUT) wake_task(found->second.writer);
+    update(event.data.fd, found->second);
+  }
+  return static_cast<std::size_t>(count);
+}
+
+void Poller::wake_task(Task*& waiter) {
+  if (!waiter) return;
+  Task* task = waiter;
+  waiter = nullptr;
+  --waiters_;
+  lowlevel::reschedule(*task);
+}
+
+void Poller::update(int fd, Waiters& waiters) {
+  if (!waiters.reader && !waiters.writer) {
+    // Gone already if the descriptor was closed behind our back.
+    if (waiters.registered) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    by_fd_.erase(fd);
+    return;
+  }
+  epoll_event event = {};
+  event.events = (waiters.reader ? EPOLLIN | EPOLLRDHUP : 0u) | (waiters.writer ? EPOLLOUT : 0u) |
+                 EPOLLONESHOT;
+  event.data.fd = fd;
+  int result = epoll_ctl(epoll_fd_, waiters.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+  // The number may have been closed and reused by another descriptor since.
+  if (result < 0 && waiters.registered && errno == ENOENT)
+    result = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event);
+  if (result < 0) fail("trio: this descriptor cannot be waited for");
+  waiters.registered = true;
+}
+
+void Poller::wait(int fd, Direction direction) {
+  Waiters& waiters = by_fd_[fd];
+  if (waiters.in(direction))
+    throw BusyResourceError(direction == Direction::read
+                                ? "trio: another task is already waiting to read this descriptor"
+                                : "trio: another task is already waiting to write this descriptor");
+  waiters.in(direction) = &lowlevel::current_task();
+  ++waiters_;
+  try {
+    update(fd, waiters);
+  } catch (...) {
+    waiters.in(direction) = nullptr;
+    --waiters_;
+    if (!waiters.reader && !waiters.writer) by_fd_.erase(fd);
+    throw;
+  }
+  lowlevel::wait_task_rescheduled([this, fd, direction](lowlevel::RaiseCancel const&) {
+    auto found = by_fd_.find(fd);
+    found->second.in(direction) = nullptr;
+    --waiters_;
+    if (!found->second.reader && !found->second.writer) update(fd, found->second);
+    return lowlevel::Abort::succeeded;
+  });
+}
+
+void Poller::notify_closing(int fd) {
+  auto found = by_fd_.find(fd);
+  if (found == by_fd_.end()) return;
+  for (auto direction : {Direction::read, Direction::write}) {
+    Task*& waiter = found->second.in(direction);
+    if (!waiter) continue;
+    Task* task = std::exchange(waiter, nullptr);
+    --waiters_;
+    lowlevel::reschedule(*task, std::make_exception_ptr(ClosedResourceError(
+                                    "trio: the descriptor was closed by another task")));
+  }
+  update(fd, found->second);
+}
+
+void Poller::notify_readable(int fd) {
+  auto found = by_fd_.find(fd);
+  if (found == by_fd_.end() || !found->second.reader) return;
+  wake_task(found->second.reader);
+  if (!found->second.writer) update(fd, found->second);
+}
+
+}  // namespace trio::detail

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <trio/time.hpp>
+
+#include <cstddef>
+#include <unordered_map>
+
+namespace trio {
+
+class Task;
+
+namespace detail {
+
+// The run's epoll: which task waits for which descriptor. At most one task a direction.
+class Poller {
+ public:
+  // Throws std::system_error if the kernel gives no epoll or eventfd.
+  Poller();
+  Poller(Poller const&) = delete;
+  Poller& operator=(Poller const&) = delete;
+  ~Poller();
+
+  // Sleeps until something happens, for `timeout` at the most, and reschedules the tasks concerned.
+  // Returns how many events there were; a wake() counts as one.
+  std::size_t poll(Duration timeout);
+
+  enum class Direction { read, write };
+  // Parks the current task; see lowlevel::wait_readable.
+  void wait(int fd, Direction direction);
+  void notify_closing(int fd);
+  void notify_readable(int fd);
+
+  // An eventfd: writing to it ends the present or next poll().
+  int wake_descriptor() const noexcept { return wake_fd_; }
+
+  bool has_waiters() const noexcept { return waiters_ > 0; }
+
+ private:
+  struct Waiters {
+    Task* reader = nullptr;
+    Task* writer = nullptr;
+    bool registered = false;
+
+    Task*& in(Direction direction) { return direction == Direction::read ? reader : writer; }
+  };
+
+  // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for.
+  void update(int fd, Waiters& waiters);
+  void wake_task(Task*& waiter);
+
+  int epoll_fd_;
+  int wake_fd_;
+  std::size_t waiters_ = 0;
+  std::unordered_map<int, Waiters> by_fd_;
+};
+
+}  // namespace detail
+}  // namespace trio

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runner.hpp"
+
+#include "sigint.hpp"
+
+#include <trio/errors.hpp>
+#include <trio/exception_group.hpp>
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+
+namespace trio {
+std::unique_ptr<Clock> make_system_clock();
+}  // namespace trio
+
+namespace trio::detail {
+
+namespace {
+
+constexpr std::chrono::nanoseconds longest_sleep = std::chrono::hours(24);
+// While tasks are ready, epoll is asked after this many steps or when the kernel's coarse clock has
+// moved on (1 to 4 ms), whichever comes first: asking costs as much as several switches.
+constexpr std::uint64_t steps_between_polls = 256;
+
+std::int64_t coarse_tick() noexcept {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+thread_local constinit Runner* Runner::of_this_thread_ = nullptr;
+
+Runner& Runner::current() {
+  if (!of_this_thread_) throw MisuseError("trio: this must be called inside trio::run");
+  return *of_this_thread_;
+}
+
+TaskRecord& Runner::current_task() {
+  Runner* runner = of_this_thread_;
+  if (!runner || !runner->running_)
+    throw MisuseError("trio: this must be called from a task, inside trio::run");
+  return *runner->running_;
+}
+
+Runner::Runner(RunOptions const& options)
+    : options_(options),
+      clock_(options.clock),
+      own_clock_(clock_ ? nullptr : make_system_clock()),
+      switcher_(options.stack_size, options.max_guarded_stacks, run_task),
+      entry_queue_(
+          std::make_shared<lowlevel::detail_token::EntryQueue>(poller_.wake_descriptor())),
+      random_(options.shuffle_seed.value_or(0)) {
+  if (!clock_) clock_ = own_clock_.get();
+  of_this_thread_ = this;
+  report_stack_overflows();
+  prepare_thread_for_overflow_reports();
+  root_scope_.open_as_root(*this);
+}
+
+Runner::~Runner() {
+  entry_queue_->close();
+  entry_queue_->forget_descriptor();
+  of_this_thread_ = nullptr;
+}
+
+void Runner::run(std::unique_ptr<Job> main) {
+  SigintHandler const sigint(*this, options_.sigint);
+  init_task_ = &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr,
+                      nullptr);
+  while (living_ > 0) pass();
+  if (init_error_)
+    throw TrioInternalError("trio: a system task of the run failed: " + describe(init_error_),
+                            init_error_);
+  if (interrupt_.exchange(false)) throw Interrupted();
+  if (main_error_) std::rethrow_exception(main_error_);
+}
+
+void Runner::init(std::unique_ptr<Job> main) {
+  open_nursery([&](Nursery& entry) {
+    entry_nursery_ = &entry;
+    open_nursery([&](Nursery& system) {
+      system_nursery_ = &system;
+      open_nursery([&](Nursery& nursery) {
+        main_task_ = &spawn(std::move(main), {}, &nursery, nullptr);
+        spawn(make_job([this] { serve_entry_queue(); }), "<TrioToken::run_sync_soon>", &entry,
+              nullptr);
+      });
+      system.cancel_scope().cancel(CancelReason{CancelSource::shutdown, {}, "the main task ended"});
+    });
+    system_nursery_ = nullptr;
+    entry.cancel_scope().cancel(CancelReason{CancelSource::shutdown, {}, "the run is ending"});
+  });
+}
+
+void Runner::serve_entry_queue() {
+  auto const failed = [this](std::exception_ptr error) {
+    Nursery& nursery = system_nursery_ ? *system_nursery_ : *entry_nursery_;
+    spawn(make_job([error] { std::rethrow_exception(error); }), "<failed run_sync_soon>", &nursery,
+          nullptr);
+  };
+  try {
+    for (;;) {
+      entry_queue_->run_queued(failed);
+      if (entry_queue_->size() > 0)
+        checkpoint();
+      else
+        wait_for_entries();
+    }
+  } catch (Cancelled const&) {
+    entry_queue_->close();
+    while (entry_queue_->size() > 0) entry_queue_->run_queued(failed);
+    throw;
+  }
+}
+
+void Runner::wait_for_entries() {
+  entry_waiter_ = running_;
+  lowlevel::wait_task_rescheduled([this](lowlevel::RaiseCancel const&) {
+    entry_waiter_ = nullptr;
+    return lowlevel::Abort::succeeded;
+  });
+}
+
+TaskRecord& Runner::spawn(std::unique_ptr<Job> job, std::string name, Nursery* nursery,
+                          Nursery* eventual_nursery) {
+  auto task = std::make_unique<TaskRecord>(std::move(job), std::move(name));
+  if (running_) task->locals = running_->locals;
+  ready_.push_back(task.get());
+  TaskRecord& record = *task.release();
+  record.eventual_nursery = eventual_nursery;
+  ++living_;
+  if (nursery) {
+    record.nursery = nursery;
+    nursery->children_.push_back(record);
+    ++nursery->child_count_;
+  }
+  record.enter_scope(nursery ? nursery->scope_ : root_scope_);
+  return record;
+}
+
+TaskRecord& Runner::spawn_system_task(std::unique_ptr<Job> job, std::string name) {
+  if (!system_nursery_) throw MisuseError("trio: the run is ending; no system task can be started");
+  return spawn(std::move(job), std::move(name), system_nursery_, nullptr);
+}
+
+void Runner::run_task(TaskRecord& task) noexcept {
+  try {
+    task.job->run();
+  } catch (...) {
+    task.error = std::current_exception();
+  }
+  // On the task's own stack: destructors of its arguments may park.
+  task.job.reset();
+  task.finished = true;
+}
+
+void Runner::task_exited(TaskRecord& task) {
+  std::unique_ptr<TaskRecord> const owner(&task);
+  if (task.fiber) switcher_.release(*task.fiber);
+  for (lowlevel::ParkingLot* lot : task.breakers) lot->break_lot();
+  --living_;
+  std::exception_ptr error = std::move(task.error);
+  if (&task == main_task_) {
+    main_error_ = std::move(error);
+    error = nullptr;
+    main_task_ = nullptr;
+  }
+  if (task.nursery)
+    task.nursery->child_finished(task, std::move(error));
+  else
+    init_error_ = std::move(error);
+}
+
+void Runner::pass() {
+  Primed primed = Primed::no;
+  bool const woken = entry_queue_->take_wake();
+  std::size_t events = 0;
+  if (ready_.empty() || woken || poll_is_due()) events = poll(primed);
+  if (woken && entry_waiter_) reschedule(*std::exchange(entry_waiter_, nullptr), nullptr);
+  if (expire_deadlines()) primed = Primed::no;
+  if (interrupt_.load(std::memory_order_relaxed)) deliver_interrupt();
+  if (primed != Primed::no && ready_.empty() && events == 0 && !woken) {
+    if (primed == Primed::idle) {
+      wake_idle_waiters();
+    } else if (!deadlines_.empty()) {
+      Duration const ahead = deadlines_.next() - now();
+      if (ahead > std::chrono::nanoseconds(0)) clock_->autojump(ahead);
+    }
+  }
+  run_batch();
+}
+
+bool Runner::poll_is_due() {
+  if (options_.poll_every_pass) return true;
+  if (!poller_.has_waiters()) return false;
+  return steps_since_poll_ >= steps_between_polls || coarse_tick() != last_poll_tick_;
+}
+
+std::size_t Runner::poll(Primed& primed) {
+  Duration timeout = std::chrono::nanoseconds(0);
+  if (ready_.empty()) {
+    timeout = longest_sleep;
+    if (!deadlines_.empty())
+      timeout = std::clamp(clock_->real_time_until(deadlines_.next()),
+                           Duration(std::chrono::nanoseconds(0)), timeout);
+    if (!idle_waiters_.empty()) {
+      if (Duration const cushion = idle_waiters_.begin()->first; cushion < timeout) {
+        timeout = cushion;
+        primed = Primed::idle;
+      }
+    } else if (Duration const threshold = clock_->autojump_threshold(); threshold < timeout) {
+      timeout = threshold;
+      primed = Primed::autojump;
+    }
+  }
+  ++polls_;
+  std::size_t const events = poller_.poll(timeout);
+  steps_since_poll_ = 0;
+  if (poller_.has_waiters()) last_poll_tick_ = coarse_tick();
+  return events;
+}
+
+bool Runner::expire_deadlines() {
+  if (deadlines_.empty()) return false;
+  Time const present = now();
+  bool expired_any = false;
+  // A scope whose deadline has passed wins over a sleep inside it that is due as well, whichever
+  // was due first: so sleepers wake only when all scopes have been cancelled.
+  std::vector<Sleeper*> awake;
+  while (!deadlines_.empty() && deadlines_.next() <= present) {
+    expired_any = true;
+    DeadlineEntry& due = deadlines_.front();
+    if (due.kind == DeadlineEntry::Kind::scope) {
+      static_cast<CancelScope&>(due).cancel(CancelReason{CancelSource::deadline, {}, {}});
+    } else {
+      deadlines_.remove(due);
+      awake.push_back(&static_cast<Sleeper&>(due));
+    }
+  }
+  for (Sleeper* sleeper : awake)
+    if (sleeper->task.parked) reschedule(sleeper->task, nullptr);
+  return expired_any;
+}
+
+void Runner::sleep_until(Time deadline) {
+  Sleeper sleeper(*running_);
+  deadlines_.insert(sleeper, deadline);
+  lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
+    deadlines_.remove(sleeper);
+    return lowlevel::Abort::succeeded;
+  });
+}
+
+void Runner::wake_idle_waiters() {
+  auto const [first, last] = idle_waiters_.equal_range(idle_waiters_.begin()->first);
+  for (auto waiter = first; waiter != last; ++waiter) reschedule(*waiter->second, nullptr);
+  idle_waiters_.erase(first, last);
+}
+
+void Runner::run_batch() {
+  batch_.swap(ready_);
+  if (options_.shuffle_seed) std::shuffle(batch_.begin(), batch_.end(), random_);
+  for (batch_next_ = 0; batch_next_ < batch_.size();) step(*batch_[batch_next_++]);
+  batch_.clear();
+  batch_next_ = 0;
+}
+
+void Runner::step(TaskRecord& task) {
+  ++steps_;
+  ++steps_since_poll_;
+  if (!task.fiber) {
+    try {
+      task.fiber = &switcher_.acquire(task);
+    } catch (...) {
+      task.error = std::current_exception();
+      task.job.reset();
+      task_exited(task);
+      return;
+    }
+  }
+  running_ = &task;
+  switcher_.step(*task.fiber);
+  running_ = nullptr;
+  if (task.finished) task_exited(task);
+}
+
+void Runner::make_ready(TaskRecord& task) {
+  task.parked = false;
+  task.abort = {};
+  ready_.push_back(&task);
+}
+
+void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
+  if (!task.parked)
+    throw MisuseError("trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
+                      "rescheduled already");
+  task.wake_error = std::move(error);
+  make_ready(task);
+}
+
+void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
+  TaskRecord& task = *running_;
+  count_cancel_point();
+  ++task.counts.schedule_points;
+  ++task.counts.cancel_points;
+  task.parked = true;
+  task.abort = abort;
+  task.shielded_by_unwinding = switcher_.uncaught_exceptions() > task.scope_uncaught;
+  if (interrupt_pending_for(task)) deliver_interrupt();
+  task.deliver_pending_cancel();
+  switcher_.park(*task.fiber);
+  if (task.wake_cancel) {
+    lowlevel::RaiseCancel const raise = std::move(*task.wake_cancel);
+    task.wake_cancel.reset();
+    raise();
+  }
+  if (task.wake_error) std::rethrow_exception(std::exchange(task.wake_error, nullptr));
+}
+
+void Runner::count_cancel_point() {
+  if (!cancel_target_ || --cancel_countdown_ > 0) return;
+  std::exchange(cancel_target_, nullptr)->cancel("testing::cancel_at_every_checkpoint");
+}
+
+bool Runner::may_skip_switch() {
+  if (!ready_.empty() || batch_next_ < batch_.size() || options_.poll_every_pass) return false;
+  if (!idle_waiters_.empty() || entry_queue_->was_woken() ||
+      interrupt_.load(std::memory_order_relaxed))
+    return false;
+  if (!deadlines_.empty() && deadlines_.next() <= now()) return false;
+  return ++steps_since_poll_ < steps_between_polls;
+}
+
+void Runner::cancel_shielded_checkpoint() noexcept {
+  TaskRecord& task = *running_;
+  ++task.counts.schedule_points;
+  if (may_skip_switch()) return;
+  ready_.push_back(&task);
+  switcher_.park(*task.fiber);
+}
+
+void Runner::checkpoint() {
+  TaskRecord& task = *running_;
+  cancel_shielded_checkpoint();
+  count_cancel_point();
+  ++task.counts.cancel_points;
+  if (!cancel_would_reach(task)) return;
+  lowlevel::wait_task_rescheduled(
+      [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });
+}
+
+bool Runner::cancel_would_reach(TaskRecord const& task) const noexcept {
+  if (switcher_.uncaught_exceptions() > task.scope_uncaught) return false;
+  return task.scope_is_cancelled() || interrupt_pending_for(task);
+}
+
+void Runner::deliver_interrupt() {
+  if (main_task_ && !main_task_->shielded_by_unwinding)
+    main_task_->try_abort(lowlevel::RaiseCancel(nullptr));
+}
+
+void Runner::wait_all_tasks_blocked(Duration cushion) {
+  TaskRecord& task = *running_;
+  auto const self = idle_waiters_.emplace(cushion, &task);
+  lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
+    idle_waiters_.erase(self);
+    return lowlevel::Abort::succeeded;
+  });
+}
+
+lowlevel::RunStatistics Runner::statistics() const {
+  lowlevel::RunStatistics statistics;
+  statistics.tasks_living = living_;
+  statistics.tasks_runnable = ready_.size() + (batch_.size() - batch_next_);
+  statistics.deadlines = deadlines_.size();
+  if (!deadlines_.empty()) statistics.until_next_deadline = deadlines_.next() - clock_->current_time();
+  statistics.run_sync_soon_queue = entry_queue_->size();
+  statistics.steps = steps_;
+  statistics.polls = polls_;
+  statistics.stacks = switcher_.fibers_made();
+  return statistics;
+}
+
+void run(RunOptions const& options, std::unique_ptr<Job> main) {
+  if (Runner::of_this_thread())
+    throw MisuseError("trio::run: this thread is already inside trio::run; call your function "
+                      "directly, or start it in a nursery");
+  Runner runner(options);
+  runner.run(std::move(main));
+}
+
+}  // namespace trio::detail

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "deadline_heap.hpp"
+#include "entry_queue.hpp"
+#include "fiber.hpp"
+#include "poller.hpp"
+#include "task_record.hpp"
+
+#include <trio/lowlevel.hpp>
+#include <trio/nursery.hpp>
+#include <trio/run.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace trio::detail {
+
+// One run: its tasks, its loop, and everything the loop waits for. Lives on the stack of run(). All
+// of it belongs to one thread, but wake().
+class Runner {
+ public:
+  explicit Runner(RunOptions const& options);
+  Runner(Runner const&) = delete;
+  Runner& operator=(Runner const&) = delete;
+  ~Runner();
+
+  // The run of the calling thread, or null.
+  static Runner* of_this_thread() noexcept { return of_this_thread_; }
+  // The same; throws MisuseError where there is none.
+  static Runner& current();
+  // The task that calls; throws MisuseError outside of tasks.
+  static TaskRecord& current_task();
+
+  // The whole life of the run.
+  void run(std::unique_ptr<Job> main);
+
+  // Adds a task, to run at the next pass. `nursery` is null for the first task only.
+  TaskRecord& spawn(std::unique_ptr<Job> job, std::string name, Nursery* nursery,
+                    Nursery* eventual_nursery);
+  TaskRecord& spawn_system_task(std::unique_ptr<Job> job, std::string name);
+
+  // The one function that parks: see lowlevel::wait_task_rescheduled.
+  void wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort);
+  // Ends a task's park; it wakes to what its record says.
+  void make_ready(TaskRecord& task);
+  void reschedule(TaskRecord& task, std::exception_ptr error);
+  void checkpoint();
+  void cancel_shielded_checkpoint() noexcept;
+  // Whether the running task, at a cancel point now, would throw.
+  bool cancel_would_reach(TaskRecord const& task) const noexcept;
+
+  void wait_all_tasks_blocked(Duration cushion);
+  // Parks the running task until `deadline`.
+  void sleep_until(Time deadline);
+  bool in_task() const noexcept { return running_ != nullptr; }
+  // A cancel point that found nothing to deliver.
+  void pass_cancel_point(TaskRecord& task) {
+    ++task.counts.cancel_points;
+    count_cancel_point();
+  }
+
+  // A SIGINT is waiting for the main task.
+  bool interrupt_pending_for(TaskRecord const& task) const noexcept {
+    return &task == main_task_ && interrupt_.load(std::memory_order_relaxed);
+  }
+  void interrupt_was_raised() noexcept { interrupt_.store(false); }
+
+  // Cancels `scope` at the `ordinal`-th cancel point from now, whichever task comes to it.
+  void cancel_at(std::uint64_t ordinal, CancelScope& scope) noexcept {
+    cancel_countdown_ = ordinal;
+    cancel_target_ = &scope;
+  }
+
+  Time now() { return clock_->current_time(); }
+  DeadlineHeap& deadlines() noexcept { return deadlines_; }
+  Poller& poller() noexcept { return poller_; }
+  Switcher& switcher() noexcept { return switcher_; }
+  // Of the task that runs now; empty outside of tasks.
+  std::string running_name() const { return running_ ? running_->name() : std::string(); }
+  TaskRecord& init_task() noexcept { return *init_task_; }
+  std::shared_ptr<lowlevel::detail_token::EntryQueue> const& entry_queue() const noexcept {
+    return entry_queue_;
+  }
+  lowlevel::RunStatistics statistics() const;
+
+ private:
+  enum class Primed { no, idle, autojump };
+
+  // A task in sleep_until, on its own stack.
+  struct Sleeper : DeadlineEntry {
+    explicit Sleeper(TaskRecord& sleeping) : DeadlineEntry(Kind::sleeper), task(sleeping) {}
+    TaskRecord& task;
+  };
+
+  static void run_task(TaskRecord& task) noexcept;
+
+  // The first task: the nest of nurseries that every other task lives in.
+  void init(std::unique_ptr<Job> main);
+  void serve_entry_queue();
+  void wait_for_entries();
+
+  void pass();
+  std::size_t poll(Primed& primed);
+  bool poll_is_due();
+  bool expire_deadlines();
+  void wake_idle_waiters();
+  void run_batch();
+  void step(TaskRecord& task);
+  void task_exited(TaskRecord& task);
+  void deliver_interrupt();
+  void count_cancel_point();
+  // Nothing else wants to run and nothing can have become due.
+  bool may_skip_switch();
+
+  static thread_local Runner* of_this_thread_;
+
+  RunOptions const options_;
+  Clock* clock_;
+  std::unique_ptr<Clock> own_clock_;
+  Switcher switcher_;
+  Poller poller_;
+  std::shared_ptr<lowlevel::detail_token::EntryQueue> entry_queue_;
+  DeadlineHeap deadlines_;
+  CancelScope root_scope_;
+  std::mt19937_64 random_;
+
+  // Ready for the next pass; and the tasks of this one, from batch_next_ on still to run.
+  std::vector<TaskRecord*> ready_;
+  std::vector<TaskRecord*> batch_;
+  std::size_t batch_next_ = 0;
+  TaskRecord* running_ = nullptr;
+  std::size_t living_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t polls_ = 0;
+  std::uint64_t steps_since_poll_ = 0;
+  std::int64_t last_poll_tick_ = 0;
+
+  // By cushion, then by arrival.
+  std::multimap<Duration, TaskRecord*> idle_waiters_;
+
+  TaskRecord* init_task_ = nullptr;
+  TaskRecord* main_task_ = nullptr;
+  Nursery* system_nursery_ = nullptr;
+  // The nursery that outlives the system nursery.
+  Nursery* entry_nursery_ = nullptr;
+  // The system task that serves entry_queue_, while it waits for work.
+  TaskRecord* entry_waiter_ = nullptr;
+  std::exception_ptr init_error_;
+  std::exception_ptr main_error_;
+
+  std::atomic<bool> interrupt_ = false;
+  std::uint64_t cancel_countdown_ = 0;
+  CancelScope* cancel_target_ = nullptr;
+
+  friend class SigintHandler;
+};
+
+}  // namespace trio::detail

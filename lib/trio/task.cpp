@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "runner.hpp"
+#include "task_record.hpp"
+#include "type_name.hpp"
+
+#include <dlfcn.h>
+
+namespace trio {
+
+namespace detail {
+
+std::string_view TaskRecord::raw_name() const noexcept {
+  if (!name_given.empty()) return name_given;
+  if (!job) return "<ended>";
+  if (void const* function = job->function()) {
+    Dl_info info = {};
+    if (dladdr(function, &info) && info.dli_sname) return info.dli_sname;
+  }
+  return job->type().name();
+}
+
+void TaskRecord::enter_scope(CancelScope& inner) {
+  Hook<ScopeTaskTag>::unlink();
+  scope = &inner;
+  inner.tasks_.push_back(*this);
+  deliver_pending_cancel();
+}
+
+void TaskRecord::try_abort(lowlevel::RaiseCancel const& raise) {
+  auto const function = std::exchange(abort, {});
+  if (!function.call) return;
+  if (function.call(function.object, raise) == lowlevel::Abort::failed) return;
+  wake_cancel = raise;
+  scope->runner_->make_ready(*this);
+}
+
+void TaskRecord::deliver_pending_cancel() {
+  if (scope_is_cancelled() && !shielded_by_unwinding) try_abort(lowlevel::RaiseCancel(scope->cause_));
+}
+
+namespace {
+
+TaskRecord const& record(Task const& task) noexcept { return static_cast<TaskRecord const&>(task); }
+
+}  // namespace
+
+}  // namespace detail
+
+std::string Task::name() const {
+  auto const& task = detail::record(*this);
+  return task.name_given.empty() ? detail::demangle(std::string(task.raw_name()).c_str())
+                                 : task.name_given;
+}
+
+Nursery* Task::parent_nursery() const noexcept { return detail::record(*this).nursery; }
+
+Nursery* Task::eventual_parent_nursery() const noexcept {
+  return detail::record(*this).eventual_nursery;
+}
+
+std::vector<Nursery*> Task::child_nurseries() const {
+  std::vector<Nursery*> nurseries;
+  auto const& open = detail::record(*this).open_nurseries;
+  for (Nursery* nursery = open.next(nullptr); nursery; nursery = open.next(nursery))
+    nurseries.push_back(nursery);
+  return nurseries;
+}
+
+}  // namespace trio

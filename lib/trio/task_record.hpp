@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "fiber.hpp"
+
+#include <trio/detail/list.hpp>
+#include <trio/detail/task_job.hpp>
+#include <trio/lowlevel.hpp>
+#include <trio/nursery.hpp>
+#include <trio/parking_lot.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trio::detail {
+
+// The task-local values of a task: a list that tasks share until one of them sets a value.
+struct TaskLocals;
+
+// Everything the run knows of a task.
+struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
+  TaskRecord(std::unique_ptr<Job> what, std::string given_name)
+      : job(std::move(what)), name_given(std::move(given_name)) {}
+
+  // Safe in a signal handler: the name as given, or the mangled one of its function.
+  std::string_view raw_name() const noexcept;
+
+  // Moves the task to another innermost scope, delivering what is pending there.
+  void enter_scope(CancelScope& inner);
+
+  bool scope_is_cancelled() const noexcept { return scope->effectively_cancelled_; }
+  // Calls the abort function, if the task waits with one that was not called yet.
+  void try_abort(lowlevel::RaiseCancel const& raise);
+  // try_abort, if its scope is cancelled.
+  void deliver_pending_cancel();
+
+  std::unique_ptr<Job> job;
+  std::string name_given;
+  // Null until it first runs.
+  Fiber* fiber = nullptr;
+  // The task has ended; with this error, if any.
+  bool finished = false;
+  std::exception_ptr error = {};
+
+  Nursery* nursery = nullptr;
+  Nursery* eventual_nursery = nullptr;
+  List<Nursery, ChildNurseryTag> open_nurseries = {};
+  CancelScope* scope = nullptr;
+
+  // How many exceptions were in flight when it entered its innermost scope: more now means that a
+  // destructor runs in unwinding, which no cancellation from that scope may reach.
+  int scope_uncaught = 0;
+  // It waits in such a destructor.
+  bool shielded_by_unwinding = false;
+
+  // Parked in wait_task_rescheduled, to be rescheduled exactly once.
+  bool parked = false;
+  lowlevel::detail_abort::AbortRef abort = {};
+  // What it wakes to: one of these, or neither.
+  std::optional<lowlevel::RaiseCancel> wake_cancel = {};
+  std::exception_ptr wake_error = {};
+
+  lowlevel::CheckpointCounts counts = {};
+  std::shared_ptr<TaskLocals const> locals = {};
+  // Lots to break when it ends.
+  std::vector<lowlevel::ParkingLot*> breakers = {};
+};
+
+}  // namespace trio::detail

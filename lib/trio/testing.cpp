@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <trio/testing.hpp>
+
+#include "runner.hpp"
+
+#include <trio/errors.hpp>
+#include <trio/exception_group.hpp>
+
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+namespace trio::testing {
+
+MockClock::MockClock(Options options)
+    : real_base_(std::chrono::steady_clock::now()), rate_(0), threshold_(options.autojump_threshold) {
+  set_rate(options.rate);
+}
+
+Time MockClock::current_time() {
+  if (rate_ == 0) return virtual_base_;
+  std::chrono::duration<double, std::nano> const real =
+      std::chrono::steady_clock::now() - real_base_;
+  return virtual_base_ + std::chrono::duration_cast<std::chrono::nanoseconds>(real * rate_);
+}
+
+Duration MockClock::real_time_until(Time deadline) {
+  Time const present = current_time();
+  if (deadline <= present) return std::chrono::nanoseconds(0);
+  if (rate_ == 0) return std::chrono::nanoseconds::max();
+  return std::chrono::duration<double, std::nano>(deadline - present) / rate_;
+}
+
+void MockClock::jump(Duration by) {
+  if (by < std::chrono::nanoseconds(0))
+    throw std::invalid_argument("trio: a MockClock cannot jump backwards");
+  virtual_base_ = after(virtual_base_, by);
+}
+
+void MockClock::set_rate(double rate) {
+  if (!(rate >= 0))
+    throw std::invalid_argument("trio: the rate of a MockClock must not be negative");
+  virtual_base_ = current_time();
+  real_base_ = std::chrono::steady_clock::now();
+  rate_ = rate;
+}
+
+void wait_all_tasks_blocked(Duration cushion) {
+  detail::Runner::current_task();
+  detail::Runner::current().wait_all_tasks_blocked(cushion);
+}
+
+void Sequencer::wait_for_turn(int position) {
+  if (!taken_.emplace(position, true).second)
+    throw MisuseError("trio: Sequencer: turn " + std::to_string(position) + " is taken twice");
+  if (broken_) throw MisuseError("trio: Sequencer: the sequence is broken, a task was cancelled");
+  if (position == open_) {
+    lowlevel::checkpoint();
+    return;
+  }
+  waiting_[position] = &lowlevel::current_task();
+  lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
+    waiting_.erase(position);
+    broken_ = true;
+    for (auto const& [turn, task] : std::exchange(waiting_, {}))
+      lowlevel::reschedule(*task,
+                           std::make_exception_ptr(MisuseError(
+                               "trio: Sequencer: the sequence is broken, a task was cancelled")));
+    return lowlevel::Abort::succeeded;
+  });
+}
+
+void Sequencer::open_turn(int position) {
+  open_ = position;
+  auto const next = waiting_.find(position);
+  if (next == waiting_.end()) return;
+  Task* task = next->second;
+  waiting_.erase(next);
+  lowlevel::reschedule(*task);
+}
+
+std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options) {
+  for (std::uint64_t ordinal = 1;; ++ordinal) {
+    MockClock clock = MockClock::autojumping();
+    options.clock = &clock;
+    CancelScope scope;
+    try {
+      trio::run(options, [&] {
+        detail::Runner::current().cancel_at(ordinal, scope);
+        static_cast<void>(scope.enter(scenario));
+      });
+    } catch (...) {
+      std::throw_with_nested(
+          std::runtime_error("cancelled at cancel point " + std::to_string(ordinal) + ": " +
+                             describe(std::current_exception())));
+    }
+    if (!scope.cancel_called()) return ordinal - 1;
+  }
+}
+
+}  // namespace trio::testing
