@@ -2,6 +2,7 @@
 #pragma once
 #include <tractor/buffer.hpp>
 #include <tractor/detail/kind.hpp>
+#include <tractor/detail/obstacle.hpp>
 #include <tractor/detail/user_form.hpp>
 #include <tractor/wire_errors.hpp>
 
@@ -9,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -34,11 +36,13 @@ template <class Base> struct virtual_base_class;
 // The layout, without names, tags or alignment:
 //   integers, floats, char, enums  as they lie in memory, little-endian; long is 8 bytes
 //   bool                           one byte, 0 or 1
-//   sizes                          7 bits a byte, lowest first, the high bit set on all but the last
-//   strings, sequences, sets,      size, then the elements (a map's are key, then value); an element
-//   maps, Bytes                    that needs no bytes is written as one 0, so that a size can be
+//   sizes                          7 bits a byte, lowest first, the high bit set on all but the
+//   last strings, sequences, sets,      size, then the elements (a map's are key, then value); an
+//   element maps, Bytes                    that needs no bytes is written as one 0, so that a size
+//   can be
 //                                  checked against the bytes that are left
-//   array, tuple, pair, class      the elements, in order; a versioned class before its first object
+//   array, tuple, pair, class      the elements, in order; a versioned class before its first
+//   object
 //                                  its version in 4 bytes
 //   optional, unique_ptr           bool, then the value if there is one
 //   shared_ptr                     0 for null, 1 before a new object, n + 2 for the n-th before
@@ -72,6 +76,42 @@ class [[nodiscard]] Level {
  private:
   unsigned& depth_;
 };
+
+// The virtual bases already walked in the objects that are being walked.
+class Visits {
+ public:
+  // True if `base` was not visited before.
+  bool first(void const* base, std::type_info const& type);
+
+  std::size_t count() const noexcept { return visits_.size(); }
+
+  // Back to `count`: an object ends, and another may come to lie where it was.
+  void forget(std::size_t count) noexcept {
+    visits_.erase(visits_.begin() + static_cast<std::ptrdiff_t>(count), visits_.end());
+  }
+
+ private:
+  std::vector<std::pair<void const*, std::type_info const*>> visits_;
+};
+
+// The one error of a T that cannot be written or read.
+template <class T, Obstacle why> void explain() { (void)sizeof(travels<T, why>); }
+
+constexpr Obstacle obstacle_of(Form form) {
+  return form == Form::none        ? Obstacle::no_serialize
+         : form == Form::ambiguous ? Obstacle::many_serialize
+                                   : Obstacle::none;
+}
+
+// A T to read into.
+template <class T> T blank() {
+  if constexpr (std::is_default_constructible_v<T>) {
+    return T();
+  } else {
+    explain<T, Obstacle::no_default_constructor>();
+    std::abort();
+  }
+}
 
 }  // namespace detail
 
@@ -109,6 +149,7 @@ class OutputArchive : private cereal::access {
   template <class T> void write_user(T const& value);
   template <class Range> void write_range(Range const& range);
   template <class T> void write_shared(std::shared_ptr<T> const& pointer);
+  template <class T> void write_pointee(T const& value);
 
   template <class T> void write(cereal::NameValuePair<T> const& pair) { write(pair.value); }
 
@@ -118,10 +159,22 @@ class OutputArchive : private cereal::access {
     write_bytes(block.data, block.size);
   }
 
-  template <class T> void write(cereal::base_class<T> const& base) { write(*base.base_ptr); }
+  template <class T> void write(cereal::base_class<T> const& base) { write_base(*base.base_ptr); }
 
   template <class T> void write(cereal::virtual_base_class<T> const& base) {
-    if (first_visit(base.base_ptr, typeid(T))) write(*base.base_ptr);
+    if (visits_.first(base.base_ptr, typeid(T))) write_base(*base.base_ptr);
+  }
+
+  template <class T> void write_base(T const& base) {
+    if constexpr (detail::kind_of<T> == detail::Kind::user)
+      write_user(base);
+    else
+      write(base);
+  }
+
+  template <class T, std::size_t... I>
+  void write_members(T const& value, std::index_sequence<I...>) {
+    (write(std::get<I>(value)), ...);
   }
 
   // An element of a container: at least one byte.
@@ -152,8 +205,6 @@ class OutputArchive : private cereal::access {
   detail::OutputMemory& memory();
   // True the first time in this archive.
   bool first_version_of(std::type_info const& type);
-  // True the first time within the object that is being written.
-  bool first_visit(void const* base, std::type_info const& type);
   // What to write for a pointer that is not null.
   std::uint64_t shared_tag(std::shared_ptr<void const> pointer, std::type_info const& type);
   void check_depth(std::type_info const& type) const;
@@ -163,6 +214,7 @@ class OutputArchive : private cereal::access {
   std::byte* at_ = nullptr;
   std::byte* end_ = nullptr;
   unsigned depth_ = 0;
+  detail::Visits visits_;
   std::unique_ptr<detail::OutputMemory> memory_;
 };
 
@@ -206,8 +258,8 @@ class InputArchive : private cereal::access {
   template <class T> void read_sequence(T& sequence);
   template <class T> void read_set(T& set);
   template <class T> void read_map(T& map);
-  template <class T, std::size_t... I>
-  void read_variant(T& value, std::index_sequence<I...>);
+  template <class T, std::size_t... I> void read_variant(T& value, std::index_sequence<I...>);
+  template <class T> void read_unique(std::unique_ptr<T>& pointer);
   template <class T> void read_shared(std::shared_ptr<T>& pointer);
   void read_bytes(Bytes& bytes);
 
@@ -221,10 +273,21 @@ class InputArchive : private cereal::access {
     read_bytes(block.data, block.size, typeid(block));
   }
 
-  template <class T> void read(cereal::base_class<T>& base) { read(*base.base_ptr); }
+  template <class T> void read(cereal::base_class<T>& base) { read_base(*base.base_ptr); }
 
   template <class T> void read(cereal::virtual_base_class<T>& base) {
-    if (first_visit(base.base_ptr, typeid(T))) read(*base.base_ptr);
+    if (visits_.first(base.base_ptr, typeid(T))) read_base(*base.base_ptr);
+  }
+
+  template <class T> void read_base(T& base) {
+    if constexpr (detail::kind_of<T> == detail::Kind::user)
+      read_user(base);
+    else
+      read(base);
+  }
+
+  template <class T, std::size_t... I> void read_members(T& value, std::index_sequence<I...>) {
+    (read(std::get<I>(value)), ...);
   }
 
   // An element of a container of type `whole`.
@@ -241,6 +304,7 @@ class InputArchive : private cereal::access {
     at_ += size;
   }
 
+  bool read_bool(std::type_info const& what);
   std::uint64_t read_size(std::type_info const& what);
 
   // The number of elements of a container: never more than bytes remain, as each takes at least
@@ -251,18 +315,20 @@ class InputArchive : private cereal::access {
   detail::InputMemory& memory();
   std::uint32_t* find_version(std::type_info const& type);
   void add_version(std::type_info const& type, std::uint32_t version);
-  bool first_visit(void const* base, std::type_info const& type);
   // The object that `tag` refers to. Throws DecodeError if there is none, or of another type.
   std::shared_ptr<void> shared_object(std::uint64_t tag, std::type_info const& type);
   void add_shared(std::shared_ptr<void> object, std::type_info const& type);
   void check_depth(std::type_info const& type) const;
   [[noreturn]] void fail_short(std::type_info const& what, std::uint64_t wanted) const;
+  [[noreturn]] void fail_index(std::type_info const& what, std::uint64_t index,
+                               std::size_t alternatives) const;
   [[noreturn]] void fail(std::type_info const& what, std::string const& why) const;
 
   std::byte const* begin_;
   std::byte const* at_;
   std::byte const* end_;
   unsigned depth_ = 0;
+  detail::Visits visits_;
   Buffer owned_;
   std::shared_ptr<Buffer const> shared_;
   std::unique_ptr<detail::InputMemory> memory_;
@@ -275,33 +341,20 @@ template <class... T> Buffer encode(T const&... values) {
   return archive.take();
 }
 
-namespace detail {
-
-template <class T> T decode_all(InputArchive& archive) {
-  constexpr bool constructible = std::is_default_constructible_v<T>;
-  static_assert(constructible,
-                "tractor: a type that is received must have a default constructor: the value is "
-                "made first and filled then");
-  if constexpr (constructible) {
-    T value{};
-    archive(value);
-    archive.finish();
-    return value;
-  }
-}
-
-}  // namespace detail
-
 // The one T that `frame` consists of. Throws DecodeError if it is anything else.
 template <class T> T decode(std::span<std::byte const> frame) {
+  T value = detail::blank<T>();
   InputArchive archive(frame);
-  return detail::decode_all<T>(archive);
+  archive(value).finish();
+  return value;
 }
 
 // The same; a tractor::Bytes within shares the frame.
 template <class T> T decode(Buffer frame) {
+  T value = detail::blank<T>();
   InputArchive archive(std::move(frame));
-  return detail::decode_all<T>(archive);
+  archive(value).finish();
+  return value;
 }
 
 // ------------------------------------------------------------------------------------- writing
@@ -322,15 +375,17 @@ template <class T> void OutputArchive::write(T const& value) {
     else
       for (auto const& element : value) write(element);
   } else if constexpr (kind == tuple) {
-    std::apply([this](auto const&... members) { (write(members), ...); }, value);
-  } else if constexpr (kind == optional || kind == unique) {
-    bool const present = static_cast<bool>(value);
-    write_scalar(present);
-    if (present) write(*value);
+    write_members(value, std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (kind == optional) {
+    write_scalar(value.has_value());
+    if (value) write(*value);
+  } else if constexpr (kind == unique) {
+    write_scalar(value != nullptr);
+    if (value) write_pointee(*value);
   } else if constexpr (kind == variant) {
     if (value.valueless_by_exception()) fail_valueless(typeid(T));
     write_size(value.index());
-    std::visit([this](auto const& alternative) { write(alternative); }, value);
+    std::visit([this](auto const& alternative) { this->write(alternative); }, value);
   } else if constexpr (kind == shared) {
     write_shared(value);
   } else if constexpr (kind == duration) {
@@ -350,12 +405,11 @@ template <class T> void OutputArchive::write(T const& value) {
     write_size(value.size());
     write_bytes(value.data(), value.size());
   } else if constexpr (kind == user) {
+    std::size_t const visited = visits_.count();
     write_user(value);
-  } else {
-    constexpr bool is_empty = kind == empty;
-    static_assert(is_empty,
-                  "tractor: pointers, functions and long double mean nothing in another process "
-                  "and cannot be serialised; send the value instead");
+    visits_.forget(visited);
+  } else if constexpr (kind != empty) {
+    detail::explain<T, detail::Obstacle::pointer>();
   }
 }
 
@@ -370,15 +424,10 @@ template <class Range> void OutputArchive::write_range(Range const& range) {
 
 template <class T> void OutputArchive::write_user(T const& value) {
   constexpr detail::UserForm user = detail::save_form<OutputArchive, T>;
-  constexpr bool serialisable = user.form != detail::Form::none;
-  constexpr bool unambiguous = user.form != detail::Form::ambiguous;
-  static_assert(serialisable,
-                "tractor: this type cannot be serialised: give it a member template "
-                "serialize(Archive& archive) { archive(its, members); }");
-  static_assert(unambiguous,
-                "tractor: this type has several ways to be serialised: keep one, or choose by "
-                "specialising cereal::specialize");
-  if constexpr (serialisable && unambiguous) {
+  constexpr detail::Obstacle obstacle = detail::obstacle_of(user.form);
+  if constexpr (obstacle != detail::Obstacle::none) {
+    detail::explain<T, obstacle>();
+  } else {
     detail::Level const level(depth_);
     check_depth(typeid(T));
     if constexpr (user.versioned) {
@@ -392,12 +441,202 @@ template <class T> void OutputArchive::write_user(T const& value) {
 }
 
 template <class T> void OutputArchive::write_shared(std::shared_ptr<T> const& pointer) {
-  constexpr bool one_class = !std::is_polymorphic_v<T>;
-  static_assert(one_class, "polymorphic");
   if (!pointer) return write_size(0);
   std::uint64_t const tag = shared_tag(pointer, typeid(T));
   write_size(tag);
-  if (tag == 1) write(*pointer);
+  if (tag == 1) write_pointee(*pointer);
+}
+
+template <class T> void OutputArchive::write_pointee(T const& value) {
+  if constexpr (std::is_polymorphic_v<T>)
+    detail::explain<T, detail::Obstacle::polymorphic_pointer>();
+  else
+    write(value);
+}
+
+// ------------------------------------------------------------------------------------- reading
+
+template <class T> void InputArchive::read(T& value) {
+  using enum detail::Kind;
+  constexpr detail::Kind kind = detail::kind_of<T>;
+  if constexpr (kind == scalar) {
+    detail::scalar_t<T> raw;
+    if constexpr (std::is_same_v<detail::scalar_t<T>, bool>)
+      raw = read_bool(typeid(T));
+    else
+      read_bytes(&raw, sizeof(raw), typeid(T));
+    value = static_cast<T>(raw);
+  } else if constexpr (kind == text || kind == sequence) {
+    using Element = typename T::value_type;
+    if constexpr (detail::flat<Element> && requires { value.data(); })
+      read_flat(value);
+    else
+      read_sequence(value);
+  } else if constexpr (kind == set) {
+    read_set(value);
+  } else if constexpr (kind == map) {
+    read_map(value);
+  } else if constexpr (kind == array) {
+    using Element = std::remove_cvref_t<decltype(*std::data(value))>;
+    if constexpr (detail::flat<Element>)
+      read_bytes(std::data(value), std::size(value) * sizeof(Element), typeid(T));
+    else
+      for (auto& element : value) read(element);
+  } else if constexpr (kind == tuple) {
+    read_members(value, std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (kind == optional) {
+    value.reset();
+    if (read_bool(typeid(T))) read(value.emplace());
+  } else if constexpr (kind == unique) {
+    read_unique(value);
+  } else if constexpr (kind == variant) {
+    read_variant(value, std::make_index_sequence<std::variant_size_v<T>>());
+  } else if constexpr (kind == shared) {
+    read_shared(value);
+  } else if constexpr (kind == duration) {
+    typename T::rep count{};
+    read(count);
+    value = T(count);
+  } else if constexpr (kind == time) {
+    typename T::duration since_epoch{};
+    read(since_epoch);
+    value = T(since_epoch);
+  } else if constexpr (kind == path) {
+    typename T::string_type name;
+    read(name);
+    value = std::move(name);
+  } else if constexpr (kind == bits) {
+    std::uint8_t byte = 0;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (i % 8 == 0) read_bytes(&byte, 1, typeid(T));
+      value[i] = (byte >> i % 8 & 1) != 0;
+    }
+  } else if constexpr (kind == bytes) {
+    read_bytes(value);
+  } else if constexpr (kind == user) {
+    std::size_t const visited = visits_.count();
+    read_user(value);
+    visits_.forget(visited);
+  } else if constexpr (kind != empty) {
+    detail::explain<T, detail::Obstacle::pointer>();
+  }
+}
+
+template <class T> void InputArchive::read_flat(T& container) {
+  using Element = typename T::value_type;
+  std::size_t const count = read_count(typeid(T), sizeof(Element));
+  if constexpr (sizeof(Element) == 1) {
+    auto const* const first = static_cast<Element const*>(static_cast<void const*>(at_));
+    container.assign(first, first + count);
+    at_ += count;
+  } else {
+    // resize() clears what the copy then overwrites: piece by piece, so that it stays in the cache.
+    constexpr std::size_t piece = 32 * 1024 / sizeof(Element);
+    container.clear();
+    container.reserve(count);
+    while (container.size() < count) {
+      std::size_t const done = container.size();
+      container.resize(std::min(count, done + piece));
+      read_bytes(container.data() + done, (container.size() - done) * sizeof(Element), typeid(T));
+    }
+  }
+}
+
+template <class T> void InputArchive::read_sequence(T& sequence) {
+  using Element = typename T::value_type;
+  std::size_t const count = read_count(typeid(T));
+  sequence.clear();
+  if constexpr (requires { sequence.reserve(count); })
+    sequence.reserve(std::min(count, remaining() / sizeof(Element)));
+  for (std::size_t i = 0; i < count; ++i) {
+    if constexpr (std::is_same_v<Element, bool>) {
+      sequence.push_back(read_bool(typeid(T)));
+    } else {
+      read_element(sequence.emplace_back(), typeid(T));
+    }
+  }
+}
+
+template <class T> void InputArchive::read_set(T& set) {
+  set.clear();
+  for (std::size_t count = read_count(typeid(T)); count > 0; --count) {
+    typename T::key_type key{};
+    read_element(key, typeid(T));
+    set.emplace_hint(set.end(), std::move(key));
+  }
+}
+
+template <class T> void InputArchive::read_map(T& map) {
+  map.clear();
+  for (std::size_t count = read_count(typeid(T)); count > 0; --count) {
+    std::pair<typename T::key_type, typename T::mapped_type> entry{};
+    read_element(entry, typeid(T));
+    map.emplace_hint(map.end(), std::move(entry));
+  }
+}
+
+template <class T, std::size_t... I>
+void InputArchive::read_variant(T& value, std::index_sequence<I...>) {
+  std::uint64_t const index = read_size(typeid(T));
+  if (index >= sizeof...(I)) fail_index(typeid(T), index, sizeof...(I));
+  ((index == I ? read(value.template emplace<I>()) : void()), ...);
+}
+
+template <class T> void InputArchive::read_unique(std::unique_ptr<T>& pointer) {
+  using Pointee = std::remove_cv_t<T>;
+  if constexpr (std::is_polymorphic_v<T>) {
+    detail::explain<T, detail::Obstacle::polymorphic_pointer>();
+  } else {
+    pointer.reset();
+    if (!read_bool(typeid(pointer))) return;
+    std::unique_ptr<Pointee> made(cereal::access::construct<Pointee>());
+    read(*made);
+    pointer = std::move(made);
+  }
+}
+
+template <class T> void InputArchive::read_shared(std::shared_ptr<T>& pointer) {
+  using Pointee = std::remove_cv_t<T>;
+  if constexpr (std::is_polymorphic_v<T>) {
+    detail::explain<T, detail::Obstacle::polymorphic_pointer>();
+  } else {
+    std::uint64_t const tag = read_size(typeid(pointer));
+    if (tag == 0) {
+      pointer.reset();
+    } else if (tag == 1) {
+      std::shared_ptr<Pointee> made(cereal::access::construct<Pointee>());
+      // Before its contents are read: they may refer back to it.
+      add_shared(made, typeid(Pointee));
+      read(*made);
+      pointer = std::move(made);
+    } else {
+      pointer = std::static_pointer_cast<Pointee>(shared_object(tag, typeid(Pointee)));
+    }
+  }
+}
+
+template <class T> void InputArchive::read_user(T& value) {
+  constexpr detail::UserForm user = detail::load_form<InputArchive, T>;
+  constexpr detail::Obstacle obstacle = detail::obstacle_of(user.form);
+  if constexpr (obstacle != detail::Obstacle::none) {
+    detail::explain<T, obstacle>();
+  } else {
+    detail::Level const level(depth_);
+    check_depth(typeid(T));
+    if constexpr (user.versioned) {
+      std::uint32_t* const known = find_version(typeid(T));
+      std::uint32_t version = 0;
+      if (known) {
+        version = *known;
+      } else {
+        read(version);
+        add_version(typeid(T), version);
+      }
+      detail::load_user<user.form>(*this, value, version);
+    } else {
+      detail::load_user<user.form>(*this, value);
+    }
+  }
 }
 
 }  // namespace tractor

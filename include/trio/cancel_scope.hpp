@@ -77,7 +77,8 @@ using ScopeResult =
 //
 // While a destructor runs because an exception is unwinding the stack, a Cancelled thrown out of it
 // would end the program. Therefore such a destructor is shielded from every scope entered outside
-// it; scopes entered inside it work as ever, so `move_on_after` bounds what it waits for.
+// it, and from SIGINT's Interrupted; scopes entered inside it work as ever, so `move_on_after` bounds
+// what it waits for.
 class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
  public:
   // A scope that is cancelled by itself at `deadline`, and, if `shield`, hears of no cancellation
@@ -110,6 +111,9 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   bool cancel_called();
   // Whether the scope has ended and caught a Cancelled.
   bool cancelled_caught() const noexcept { return cancelled_caught_; }
+
+  // What first cancelled it, here or around it; a default one if nothing has.
+  CancelReason cause() const { return cause_ ? *cause_ : CancelReason(); }
 
   // Throws MisuseError while a scope made by after() has not been entered.
   Time deadline() const;
@@ -186,8 +190,8 @@ bool concerns_scopes(std::exception_ptr const& error) noexcept;
 }  // namespace detail
 
 // The deadline that applies to the current task here: the earliest of its scopes' up to and
-// including the first shield; `expired` if already cancelled. Mirrors
-// trio.current_effective_deadline.
+// including the first shield (a destructor run by unwinding counts as one); `expired` if already
+// cancelled. Mirrors trio.current_effective_deadline.
 Time current_effective_deadline();
 
 // Runs `body` in a scope with a deadline; being late is no error: see Outcome::cut_short. Mirrors

@@ -25,8 +25,9 @@ class TrioInternalError : public std::runtime_error {
   std::exception_ptr cause_;
 };
 
-// SIGINT arrived (Python's KeyboardInterrupt). Raised in the main task at its next checkpoint, or
-// out of run() if none came. Not a std::exception: a handler for errors must not swallow it.
+// SIGINT arrived (Python's KeyboardInterrupt). Raised in the main task at its next checkpoint,
+// shielded or not (but not while an exception unwinds the task), or out of run() if none came. Not a
+// std::exception: a handler for errors must not swallow it.
 class Interrupted final {};
 
 // Raised by fail_after and fail_at when their deadline passed. Mirrors trio.TooSlowError.

@@ -44,8 +44,8 @@ class TaskStatusBase {
   TaskStatusBase() = default;
   ~TaskStatusBase() = default;
 
-  // Throws MisuseError the second time.
-  void mark_started();
+  // False if nobody waits for the report. Throws MisuseError the second time.
+  bool mark_started();
   // Moves the task from under start() to its nursery, unless start() was cancelled meanwhile.
   void hand_over() noexcept;
 
@@ -72,7 +72,7 @@ template <class T> class TaskStatus : public TaskStatusBase {
   // start() returns `value` and the task goes on as the nursery's own. Once only: the second call
   // throws MisuseError. Not a checkpoint.
   void started(T value) {
-    mark_started();
+    if (!mark_started()) return;
     value_.emplace(std::move(value));
     hand_over();
   }
@@ -86,8 +86,7 @@ template <class T> class TaskStatus : public TaskStatusBase {
 template <> class TaskStatus<void> : public TaskStatusBase {
  public:
   void started() {
-    mark_started();
-    hand_over();
+    if (mark_started()) hand_over();
   }
 };
 

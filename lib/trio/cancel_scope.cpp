@@ -208,7 +208,9 @@ void CancelScope::adopt_children_of(CancelScope& other) {
 }
 
 Time current_effective_deadline() {
-  CancelScope const* scope = detail::Runner::current_task().scope;
+  detail::TaskRecord const& task = detail::Runner::current_task();
+  CancelScope const* scope = task.scope;
+  if (scope->runner_->switcher().uncaught_exceptions() > task.scope_uncaught) return never;
   if (scope->effectively_cancelled_) return expired;
   Time earliest = never;
   for (; scope; scope = scope->parent_) {

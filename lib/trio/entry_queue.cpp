@@ -3,14 +3,23 @@
 
 #include <trio/errors.hpp>
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <system_error>
 #include <utility>
 
 namespace trio::lowlevel::detail_token {
+
+EntryQueue::EntryQueue() : wake_descriptor_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (wake_descriptor_ < 0)
+    throw std::system_error(errno, std::generic_category(), "trio: eventfd");
+}
+
+EntryQueue::~EntryQueue() { ::close(wake_descriptor_); }
 
 void EntryQueue::push(std::function<void()> fn, void const* idempotent) {
   std::lock_guard const lock(mutex_);
@@ -24,12 +33,10 @@ void EntryQueue::push(std::function<void()> fn, void const* idempotent) {
 
 void EntryQueue::wake() noexcept {
   woken_.store(true, std::memory_order_release);
-  int const descriptor = wake_descriptor_.load();
-  if (descriptor < 0) return;
   int const error = errno;
   std::uint64_t const one = 1;
   // Fails only when the counter is full, and then the loop is awake.
-  [[maybe_unused]] auto const written = write(descriptor, &one, sizeof one);
+  [[maybe_unused]] auto const written = write(wake_descriptor_, &one, sizeof one);
   errno = error;
 }
 

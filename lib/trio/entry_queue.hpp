@@ -12,14 +12,20 @@ namespace trio::lowlevel::detail_token {
 // The calls that other threads have asked a run to make, and the wake-up that goes with them.
 class EntryQueue {
  public:
-  // `wake_descriptor` is the run's eventfd.
-  explicit EntryQueue(int wake_descriptor) noexcept : wake_descriptor_(wake_descriptor) {}
+  // Throws std::system_error if the kernel gives no eventfd.
+  EntryQueue();
+  EntryQueue(EntryQueue const&) = delete;
+  EntryQueue& operator=(EntryQueue const&) = delete;
+  ~EntryQueue();
 
   // Any thread. Throws RunFinishedError after close().
   void push(std::function<void()> fn, void const* idempotent);
 
   // Makes the loop turn, now or soon. Any thread, or a signal handler.
   void wake() noexcept;
+  // An eventfd that is readable from wake() until it is read. As threads may call wake() at any
+  // time, it is open as long as one of them holds the queue.
+  int wake_descriptor() const noexcept { return wake_descriptor_; }
   // Whether wake() was called since the last time this was asked. For the loop.
   bool take_wake() noexcept { return woken_.exchange(false, std::memory_order_acquire); }
   bool was_woken() const noexcept { return woken_.load(std::memory_order_relaxed); }
@@ -30,8 +36,6 @@ class EntryQueue {
   std::size_t size() const;
   // From here on push() throws. Another close() does nothing.
   void close();
-  // The eventfd is about to be closed.
-  void forget_descriptor() noexcept { wake_descriptor_.store(-1); }
 
  private:
   struct Call {
@@ -39,11 +43,11 @@ class EntryQueue {
     void const* idempotent;
   };
 
+  int const wake_descriptor_;
+  std::atomic<bool> woken_ = false;
   std::mutex mutable mutex_;
   std::deque<Call> calls_;
   bool closed_ = false;
-  std::atomic<bool> woken_ = false;
-  std::atomic<int> wake_descriptor_;
 };
 
 }  // namespace trio::lowlevel::detail_token

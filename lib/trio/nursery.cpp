@@ -129,14 +129,15 @@ void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job
                       "task_status.started()");
 }
 
-void TaskStatusBase::mark_started() {
-  if (ignored_) return;
+bool TaskStatusBase::mark_started() {
+  if (ignored_) return false;
   if (called_) throw MisuseError("trio: task_status.started() was called twice");
   called_ = true;
+  return true;
 }
 
 void TaskStatusBase::hand_over() noexcept {
-  if (ignored_ || !starting_) return;
+  if (!starting_) return;
   // The task will end where it is; elsewhere, nobody would catch a Cancelled already on its way.
   if (starting_->scope_.effectively_cancelled_) return;
   Nursery& starting = *starting_;

@@ -5,7 +5,6 @@
 #include <trio/lowlevel.hpp>
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,24 +23,20 @@ namespace {
 
 }  // namespace
 
-Poller::Poller() : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {
+Poller::Poller(int wake_descriptor)
+    : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)), wake_fd_(wake_descriptor) {
   if (epoll_fd_ < 0) fail("trio: epoll_create1");
-  wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event event = {};
   event.events = EPOLLIN;
   event.data.fd = wake_fd_;
-  if (wake_fd_ < 0 || epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) < 0) {
+  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &event) < 0) {
     int const error = errno;
-    if (wake_fd_ >= 0) close(wake_fd_);
     close(epoll_fd_);
-    throw std::system_error(error, std::generic_category(), "trio: eventfd");
+    throw std::system_error(error, std::generic_category(), "trio: epoll_ctl");
   }
 }
 
-Poller::~Poller() {
-  close(wake_fd_);
-  close(epoll_fd_);
-}
+Poller::~Poller() { close(epoll_fd_); }
 
 std::size_t Poller::poll(Duration timeout) {
   std::array<epoll_event, 64> events;

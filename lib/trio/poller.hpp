@@ -14,8 +14,9 @@ namespace detail {
 // The run's epoll: which task waits for which descriptor. At most one task a direction.
 class Poller {
  public:
-  // Throws std::system_error if the kernel gives no epoll or eventfd.
-  Poller();
+  // `wake_descriptor` is an eventfd: writing to it ends the present or next poll(). Throws
+  // std::system_error if the kernel gives no epoll.
+  explicit Poller(int wake_descriptor);
   Poller(Poller const&) = delete;
   Poller& operator=(Poller const&) = delete;
   ~Poller();
@@ -29,9 +30,6 @@ class Poller {
   void wait(int fd, Direction direction);
   void notify_closing(int fd);
   void notify_readable(int fd);
-
-  // An eventfd: writing to it ends the present or next poll().
-  int wake_descriptor() const noexcept { return wake_fd_; }
 
   bool has_waiters() const noexcept { return waiters_ > 0; }
 
@@ -49,7 +47,7 @@ class Poller {
   void wake_task(Task*& waiter);
 
   int epoll_fd_;
-  int wake_fd_;
+  int const wake_fd_;
   std::size_t waiters_ = 0;
   std::unordered_map<int, Waiters> by_fd_;
 };

@@ -52,8 +52,8 @@ Runner::Runner(RunOptions const& options)
       clock_(options.clock),
       own_clock_(clock_ ? nullptr : make_system_clock()),
       switcher_(options.stack_size, options.max_guarded_stacks, run_task),
-      entry_queue_(
-          std::make_shared<lowlevel::detail_token::EntryQueue>(poller_.wake_descriptor())),
+      entry_queue_(std::make_shared<lowlevel::detail_token::EntryQueue>()),
+      poller_(entry_queue_->wake_descriptor()),
       random_(options.shuffle_seed.value_or(0)) {
   if (!clock_) clock_ = own_clock_.get();
   of_this_thread_ = this;
@@ -64,15 +64,16 @@ Runner::Runner(RunOptions const& options)
 
 Runner::~Runner() {
   entry_queue_->close();
-  entry_queue_->forget_descriptor();
   of_this_thread_ = nullptr;
 }
 
 void Runner::run(std::unique_ptr<Job> main) {
-  SigintHandler const sigint(*this, options_.sigint);
-  init_task_ = &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr,
-                      nullptr);
-  while (living_ > 0) pass();
+  {
+    SigintHandler const sigint(*this, options_.sigint);
+    init_task_ = &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr,
+                        nullptr);
+    while (living_ > 0) pass();
+  }
   if (init_error_)
     throw TrioInternalError("trio: a system task of the run failed: " + describe(init_error_),
                             init_error_);
@@ -178,9 +179,10 @@ void Runner::task_exited(TaskRecord& task) {
 
 void Runner::pass() {
   Primed primed = Primed::no;
-  bool const woken = entry_queue_->take_wake();
   std::size_t events = 0;
-  if (ready_.empty() || woken || poll_is_due()) events = poll(primed);
+  if (ready_.empty() || entry_queue_->was_woken() || poll_is_due()) events = poll(primed);
+  // Only now: poll() has swallowed what would have ended the next one.
+  bool const woken = entry_queue_->take_wake();
   if (woken && entry_waiter_) reschedule(*std::exchange(entry_waiter_, nullptr), nullptr);
   if (expire_deadlines()) primed = Primed::no;
   if (interrupt_.load(std::memory_order_relaxed)) deliver_interrupt();
@@ -310,7 +312,7 @@ void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
   ++task.counts.cancel_points;
   task.parked = true;
   task.abort = abort;
-  task.shielded_by_unwinding = switcher_.uncaught_exceptions() > task.scope_uncaught;
+  task.parked_uncaught = switcher_.uncaught_exceptions();
   if (interrupt_pending_for(task)) deliver_interrupt();
   task.deliver_pending_cancel();
   switcher_.park(*task.fiber);
@@ -328,12 +330,13 @@ void Runner::count_cancel_point() {
 }
 
 bool Runner::may_skip_switch() {
-  if (!ready_.empty() || batch_next_ < batch_.size() || options_.poll_every_pass) return false;
+  if (!ready_.empty() || batch_next_ < batch_.size()) return false;
   if (!idle_waiters_.empty() || entry_queue_->was_woken() ||
       interrupt_.load(std::memory_order_relaxed))
     return false;
   if (!deadlines_.empty() && deadlines_.next() <= now()) return false;
-  return ++steps_since_poll_ < steps_between_polls;
+  ++steps_since_poll_;
+  return !poll_is_due();
 }
 
 void Runner::cancel_shielded_checkpoint() noexcept {
@@ -355,12 +358,13 @@ void Runner::checkpoint() {
 }
 
 bool Runner::cancel_would_reach(TaskRecord const& task) const noexcept {
-  if (switcher_.uncaught_exceptions() > task.scope_uncaught) return false;
-  return task.scope_is_cancelled() || interrupt_pending_for(task);
+  int const uncaught = switcher_.uncaught_exceptions();
+  return (task.scope_is_cancelled() && uncaught <= task.scope_uncaught) ||
+         (interrupt_pending_for(task) && uncaught == 0);
 }
 
 void Runner::deliver_interrupt() {
-  if (main_task_ && !main_task_->shielded_by_unwinding)
+  if (main_task_ && main_task_->parked_uncaught == 0)
     main_task_->try_abort(lowlevel::RaiseCancel(nullptr));
 }
 

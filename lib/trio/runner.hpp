@@ -126,8 +126,8 @@ class Runner {
   Clock* clock_;
   std::unique_ptr<Clock> own_clock_;
   Switcher switcher_;
-  Poller poller_;
   std::shared_ptr<lowlevel::detail_token::EntryQueue> entry_queue_;
+  Poller poller_;
   DeadlineHeap deadlines_;
   CancelScope root_scope_;
   std::mt19937_64 random_;

@@ -4,6 +4,7 @@
 #include "runner.hpp"
 
 #include <atomic>
+#include <thread>
 
 namespace trio::detail {
 
@@ -11,6 +12,8 @@ namespace {
 
 std::atomic<Runner*> owner = nullptr;
 std::atomic<bool> ignore_terminal = false;
+// Threads that are in the handler: the run that they found must not end meanwhile.
+std::atomic<int> handling = 0;
 
 }  // namespace
 
@@ -39,15 +42,18 @@ SigintHandler::~SigintHandler() {
     sigaction(SIGINT, &action, nullptr);
   }
   owner = nullptr;
+  while (handling > 0) std::this_thread::yield();
 }
 
 void SigintHandler::on_signal(int, siginfo_t* info, void*) {
   // The kernel itself is the sender only when a terminal's user typed ctrl-c.
   if (ignore_terminal && info->si_code == SI_KERNEL) return;
-  Runner* runner = owner;
-  if (!runner) return;
-  runner->interrupt_.store(true);
-  runner->entry_queue_->wake();
+  ++handling;
+  if (Runner* runner = owner) {
+    runner->interrupt_.store(true);
+    runner->entry_queue_->wake();
+  }
+  --handling;
 }
 
 }  // namespace trio::detail

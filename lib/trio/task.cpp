@@ -11,12 +11,9 @@ namespace detail {
 
 std::string_view TaskRecord::raw_name() const noexcept {
   if (!name_given.empty()) return name_given;
-  if (!job) return "<ended>";
-  if (void const* function = job->function()) {
-    Dl_info info = {};
-    if (dladdr(function, &info) && info.dli_sname) return info.dli_sname;
-  }
-  return job->type().name();
+  Dl_info info = {};
+  if (job_function && dladdr(job_function, &info) && info.dli_sname) return info.dli_sname;
+  return job_type.name();
 }
 
 void TaskRecord::enter_scope(CancelScope& inner) {
@@ -35,7 +32,8 @@ void TaskRecord::try_abort(lowlevel::RaiseCancel const& raise) {
 }
 
 void TaskRecord::deliver_pending_cancel() {
-  if (scope_is_cancelled() && !shielded_by_unwinding) try_abort(lowlevel::RaiseCancel(scope->cause_));
+  if (scope_is_cancelled() && parked_uncaught <= scope_uncaught)
+    try_abort(lowlevel::RaiseCancel(scope->cause_));
 }
 
 namespace {

@@ -13,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <typeinfo>
 #include <vector>
 
 namespace trio::detail {
@@ -23,7 +25,10 @@ struct TaskLocals;
 // Everything the run knows of a task.
 struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
   TaskRecord(std::unique_ptr<Job> what, std::string given_name)
-      : job(std::move(what)), name_given(std::move(given_name)) {}
+      : job(std::move(what)),
+        job_type(job->type()),
+        job_function(job->function()),
+        name_given(std::move(given_name)) {}
 
   // Safe in a signal handler: the name as given, or the mangled one of its function.
   std::string_view raw_name() const noexcept;
@@ -37,7 +42,10 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
   // try_abort, if its scope is cancelled.
   void deliver_pending_cancel();
 
+  // Null when it has ended; what it was is remembered for the name.
   std::unique_ptr<Job> job;
+  std::type_info const& job_type;
+  void const* const job_function;
   std::string name_given;
   // Null until it first runs.
   Fiber* fiber = nullptr;
@@ -53,8 +61,8 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
   // How many exceptions were in flight when it entered its innermost scope: more now means that a
   // destructor runs in unwinding, which no cancellation from that scope may reach.
   int scope_uncaught = 0;
-  // It waits in such a destructor.
-  bool shielded_by_unwinding = false;
+  // How many were when it parked. An interrupt, which no scope stops, may reach none but zero.
+  int parked_uncaught = 0;
 
   // Parked in wait_task_rescheduled, to be rescheduled exactly once.
   bool parked = false;

@@ -80,20 +80,17 @@ template <std::size_t N> inline constexpr Kind std_kind<std::bitset<N>> = Kind::
 template <> inline constexpr Kind std_kind<Bytes> = Kind::bytes;
 
 // std::chrono and std::filesystem are known by their shape: their headers are slow to compile.
-template <class T>
-concept DurationLike = requires(T const& value) {
+template <class T> concept DurationLike = requires(T const& value) {
   typename T::period;
   { value.count() } -> std::same_as<typename T::rep>;
 };
 
-template <class T>
-concept TimeLike = requires(T const& value) {
+template <class T> concept TimeLike = requires(T const& value) {
   typename T::clock;
   { value.time_since_epoch() } -> std::same_as<typename T::duration>;
 };
 
-template <class T>
-concept PathLike = requires(T const& value) {
+template <class T> concept PathLike = requires(T const& value) {
   T::preferred_separator;
   { value.native() } -> std::same_as<std::string const&>;
 };
@@ -123,15 +120,17 @@ template <class T> inline constexpr Kind kind_of = classify<std::remove_cv_t<T>>
 template <class T> struct ScalarOf {
   using type = T;
 };
+
 template <class T>
   requires std::is_enum_v<T>
+
 struct ScalarOf<T> {
   using type = std::underlying_type_t<T>;
 };
 template <class T> using scalar_t = typename ScalarOf<std::remove_cv_t<T>>::type;
 
 // Whether consecutive Ts are written as they lie in memory. Not bool: a byte of 2 is none.
-template <class T>
-inline constexpr bool flat = kind_of<T> == Kind::scalar && !std::is_same_v<scalar_t<T>, bool>;
+template <class T> inline constexpr bool flat =
+    kind_of<T> == Kind::scalar && !std::is_same_v<scalar_t<T>, bool>;
 
 }  // namespace tractor::detail

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/actor_id.hpp>
+#include <trio/cancelled.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace tractor {
+
+// A function of the runtime was called where there is none: outside of an actor. Mirrors
+// tractor.NoRuntime.
+struct NoRuntime : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// The runtime cannot be started: this process has one. Mirrors tractor.RuntimeFailure.
+struct RuntimeFailure : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// The link to another actor is over: closed, broken, or its process is gone.
+struct TransportClosed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A process could not be started; what() says which and why.
+struct SpawnError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// An error as it crosses the wire.
+struct BoxedError {
+  // The C++ type of what was thrown, readable; and what() of it, or a description.
+  std::string type = {};
+  std::string message = {};
+  // Where it was thrown.
+  ActorId source = {};
+  // Those who passed it on, from the source towards us.
+  std::vector<ActorId> relay_path = {};
+  // Of an exception group.
+  std::vector<BoxedError> members = {};
+
+  template <class Archive> void serialize(Archive& archive) {
+    archive(type, message, source, relay_path, members);
+  }
+};
+
+// What a function threw in another actor. Mirrors tractor.RemoteActorError.
+class RemoteActorError : public std::runtime_error {
+ public:
+  explicit RemoteActorError(BoxedError error);
+
+  // The C++ type of what was thrown there, readable: "std::out_of_range".
+  std::string const& type_name() const noexcept { return boxed_->type; }
+  // What it said.
+  std::string const& message() const noexcept { return boxed_->message; }
+  // The actor where it was thrown.
+  ActorId const& source() const noexcept { return boxed_->source; }
+  // The actors through which it came, beginning with the source.
+  std::vector<ActorId> const& relay_path() const noexcept { return boxed_->relay_path; }
+  // If an exception group was thrown: what was in it.
+  std::vector<BoxedError> const& members() const noexcept { return boxed_->members; }
+  BoxedError const& boxed() const noexcept { return *boxed_; }
+
+ private:
+  // Shared, so that copying cannot throw.
+  std::shared_ptr<BoxedError const> boxed_;
+};
+
+// The task in the other actor was cancelled, and not by us. Mirrors tractor.ContextCancelled.
+class ContextCancelled final : public RemoteActorError {
+ public:
+  ContextCancelled(BoxedError error, trio::CancelReason reason);
+
+  trio::CancelReason const& reason() const noexcept { return *reason_; }
+
+ private:
+  std::shared_ptr<trio::CancelReason const> reason_;
+};
+
+// The other actor declined a call; it serves on. Base of the reasons.
+struct CallRefused : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// It has the function but was not started with it: see tractor::expose. Mirrors
+// tractor.ModuleNotExposed.
+struct FunctionNotExposed final : CallRefused {
+  using CallRefused::CallRefused;
+};
+
+// Its program has no such function.
+struct UnknownFunction final : CallRefused {
+  using CallRefused::CallRefused;
+};
+
+// Its program, another build, has a function of that name with other parameters or result; what()
+// prints both.
+struct SignatureMismatch final : CallRefused {
+  using CallRefused::CallRefused;
+};
+
+// It is being cancelled and takes no more calls.
+struct ActorCancelled final : CallRefused {
+  using CallRefused::CallRefused;
+};
+
+// An actor's process ended without saying goodbye, or could not begin.
+class ActorDied final : public std::runtime_error {
+ public:
+  // `status` as waitid gives it: an exit code, or a signal's number if `signalled`.
+  ActorDied(ActorId actor, int status, bool signalled);
+
+  ActorId const& actor() const noexcept { return *actor_; }
+  // Its exit code; -1 if a signal killed it.
+  int exit_code() const noexcept { return signalled_ ? -1 : status_; }
+  // The signal that killed it; 0 if it exited.
+  int signal() const noexcept { return signalled_ ? status_ : 0; }
+
+ private:
+  std::shared_ptr<ActorId const> actor_;
+  int status_;
+  bool signalled_;
+};
+
+}  // namespace tractor

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/buffer.hpp>
+#include <tractor/errors.hpp>
+#include <trio/nursery.hpp>
+#include <trio/time.hpp>
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tractor::ipc {
+
+// Two queues that do not wait for each other: what must overtake bulk data goes by control. Order
+// holds within a lane only.
+enum class Lane : unsigned char { control, data };
+
+// One message as it is carried. Who carries it knows neither part.
+struct Frame {
+  Buffer header;
+  Buffer payload;
+};
+
+// Who is at the other end, as the kernel says (not the peer).
+struct PeerCredentials {
+  uid_t uid = 0;
+  pid_t pid = 0;
+};
+
+// One session with one peer, from its connecting to its end; never silently resumed. Owned and used
+// by tasks of one run only.
+class Link {
+ public:
+  Link() = default;
+  Link(Link const&) = delete;
+  Link& operator=(Link const&) = delete;
+  // As close(0s).
+  virtual ~Link() = default;
+
+  // Waits until the peer is there and frames can be sent. A checkpoint. Throws TransportClosed.
+  virtual void wait_connected() = 0;
+
+  // Queues a frame; never waits, not a checkpoint. Flow is controlled above, by credits. Throws
+  // TransportClosed.
+  virtual void send(Lane lane, Frame frame) = 0;
+
+  // The next frame, those of the control lane first. A checkpoint. Throws TransportClosed when the
+  // session is over and all that had arrived was received. One task at a time.
+  virtual Frame receive() = 0;
+
+  // Ends the session; what was sent may still leave for `linger` at the most, in the background.
+  // Idempotent; not a checkpoint. A receive() that waits throws TransportClosed.
+  virtual void close(trio::Duration linger) = 0;
+
+  // Known once connected, on transports where the kernel knows it.
+  virtual std::optional<PeerCredentials> credentials() const = 0;
+};
+
+// Where peers that we expect connect to.
+class Listener {
+ public:
+  Listener() = default;
+  Listener(Listener const&) = delete;
+  Listener& operator=(Listener const&) = delete;
+  // Stops listening and closes the links made here; removes its name from the file system.
+  virtual ~Listener() = default;
+
+  // What a peer must be told to connect here.
+  virtual std::string const& endpoint() const = 0;
+
+  // Lets one peer in: the one that says it is `identity`, which only we and it know, and which is
+  // never used twice. Everybody else is refused at the door. The link may outlive the listener, but
+  // is then closed. Not a checkpoint.
+  virtual std::unique_ptr<Link> expect(std::string const& identity) = 0;
+};
+
+// A way for actors to reach each other. Its tasks live in the nursery it was made with, which must
+// outlive everything made here.
+class Transport {
+ public:
+  Transport() = default;
+  Transport(Transport const&) = delete;
+  Transport& operator=(Transport const&) = delete;
+  virtual ~Transport() = default;
+
+  // Opens a place to listen, named `name` where the transport has names. Throws std::system_error
+  // or TransportClosed with a sentence.
+  virtual std::unique_ptr<Listener> listen(std::string const& name) = 0;
+
+  // Begins a session with the listener at `endpoint`, saying that we are `identity`. Waits for
+  // nothing; not a checkpoint.
+  virtual std::unique_ptr<Link> connect(std::string const& endpoint,
+                                        std::string const& identity) = 0;
+};
+
+}  // namespace tractor::ipc

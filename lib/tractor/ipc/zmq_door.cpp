@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "zmq_door.hpp"
+
+#include "peer_address.hpp"
+#include "zmq_error.hpp"
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace tractor::ipc {
+
+namespace {
+
+// The parts of a ZAP request (ZeroMQ RFC 27) by PLAIN.
+enum Part : std::size_t {
+  version,
+  request_id,
+  domain,
+  address,
+  routing_id,
+  mechanism,
+  username,
+  password,
+  part_count
+};
+
+// No signal is to be handled on a thread that nobody knows of.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+
+  SignalsBlocked(SignalsBlocked const&) = delete;
+  SignalsBlocked& operator=(SignalsBlocked const&) = delete;
+
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+ZmqDoor::ZmqDoor(zmq::context_t& context) : requests_(context, zmq::socket_type::rep) {
+  requests_.set(zmq::sockopt::linger, 0);
+  requests_.bind("inproc://zeromq.zap.01");
+  SignalsBlocked const in_the_new_thread;
+  thread_ = std::thread([this] { answer_all(); });
+}
+
+void ZmqDoor::expect(std::string const& domain, std::string const& user) {
+  std::lock_guard const lock(mutex_);
+  expected_.emplace(domain, user);
+}
+
+void ZmqDoor::forget(std::string const& domain, std::string const& user) {
+  std::lock_guard const lock(mutex_);
+  expected_.erase({domain, user});
+}
+
+bool ZmqDoor::admits(std::span<zmq::message_t const> request) {
+  if (request.size() != part_count || request[mechanism].to_string_view() != "PLAIN") return false;
+  auto const peer = credentials_in(request[address].to_string_view());
+  if (peer && peer->uid != geteuid()) return false;
+  std::lock_guard const lock(mutex_);
+  return expected_.erase({request[domain].to_string(), request[username].to_string()}) == 1;
+}
+
+void ZmqDoor::answer_all() {
+  try {
+    for (;;) {
+      std::vector<zmq::message_t> request;
+      do {
+        uninterrupted([&] { return requests_.recv(request.emplace_back()); });
+      } while (request.back().more());
+      bool const admitted = admits(request);
+      // RFC 27: version, request id, status, text, user id, metadata.
+      std::array<zmq::message_t, 6> reply;
+      reply[0] = zmq::message_t(std::string_view("1.0"));
+      if (request.size() > request_id) reply[1].copy(request[request_id]);
+      reply[2] = zmq::message_t(std::string_view(admitted ? "200" : "400"));
+      if (admitted) reply[4].copy(request[username]);
+      for (std::size_t i = 0; i < reply.size(); ++i)
+        uninterrupted([&] {
+          return requests_.send(
+              reply[i], i + 1 < reply.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
+        });
+    }
+  } catch (zmq::error_t const&) {
+    // The context is shut down.
+    requests_.close();
+  }
+}
+
+}  // namespace tractor::ipc

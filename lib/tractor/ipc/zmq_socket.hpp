@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <trio/nursery.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <zmq.hpp>
+
+namespace tractor::ipc {
+
+// One message: its parts. Reused for message after message.
+struct ZmqMessage {
+  // More than any of ours has.
+  static constexpr std::size_t max_parts = 4;
+
+  std::array<zmq::message_t, max_parts> storage;
+  std::size_t count = 0;
+
+  std::span<zmq::message_t> parts() noexcept { return std::span(storage).first(count); }
+};
+
+// Who is told of what arrives at a socket. Called by the socket's own task; must not wait. May send
+// on, or close, any socket.
+class ZmqReader {
+ public:
+  // The parts may be moved away.
+  virtual void on_message(std::span<zmq::message_t> parts) = 0;
+
+  // All that had arrived has been told. `writable`: there is somebody to send to.
+  virtual void on_idle(bool /*writable*/) {}
+
+  // The task was cancelled: nothing will be told any more.
+  virtual void on_cancelled() = 0;
+
+ protected:
+  ~ZmqReader() = default;
+};
+
+// A ZeroMQ socket that is read by a task, woken by the run loop's epoll. For the run's thread only.
+//
+// ZeroMQ's descriptor tells of news once, whoever consumes them, and sending consumes them too.
+// Therefore every send looks whether something is to be read now and wakes the task if so.
+class ZmqSocket {
+ public:
+  // Throws zmq::error_t.
+  ZmqSocket(zmq::context_t& context, zmq::socket_type type);
+
+  ZmqSocket(ZmqSocket const&) = delete;
+  ZmqSocket& operator=(ZmqSocket const&) = delete;
+
+  ~ZmqSocket() { close(); }
+
+  // For options, bind and connect.
+  zmq::socket_t& raw() noexcept { return state_->socket; }
+
+  // Starts the task named `name`, which tells `reader`; once.
+  void start(trio::Nursery& nursery, std::string name, ZmqReader& reader);
+
+  // Hands the parts over as one message; false if there is nobody to send to. Never waits.
+  bool send(std::span<zmq::message_t> parts);
+
+  // Has the reader be told of everything that is there, and then on_idle, once more.
+  void look_again();
+
+  bool is_open() const noexcept { return static_cast<bool>(state_->socket); }
+
+  // What was sent leaves in the background, for `linger` at the most. Idempotent. The reader is
+  // told nothing any more.
+  void close(std::chrono::milliseconds linger = std::chrono::milliseconds(0));
+
+ private:
+  // Shared with the task, which may come to its end after the socket is closed.
+  struct State {
+    zmq::socket_t socket = {};
+    int fd = -1;
+    ZmqReader* reader = nullptr;
+    bool task_runs = false;
+    // Look again before waiting: something has come, or was asked for, while the task was at work.
+    bool stale = false;
+    ZmqMessage message = {};
+  };
+
+  static void run(State& state);
+  static void read_all(State& state);
+  static bool read_one(State& state);
+  static int events(State& state);
+
+  std::shared_ptr<State> const state_;
+};
+
+}  // namespace tractor::ipc

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "transport.hpp"
+
+#include <tractor/root_options.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace tractor::ipc {
+
+// How links are carried by ZeroMQ.
+struct ZmqOptions {
+  // ipc: Unix sockets. tcp: IPv4.
+  TransportKind kind = TransportKind::ipc;
+  // Where the Unix sockets are made: must be ours, and closed to everybody else (mode 0700).
+  std::string directory = {};
+  // The interface that tcp listens on.
+  std::string address = "127.0.0.1";
+  // How long a peer may take to connect and to say who it is.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(3);
+  // A peer that sends a larger message loses its link. Bytes.
+  std::int64_t max_message_size = std::int64_t(1) << 30;
+  // How often a tcp peer is asked whether it is still there (the host and the process, not the
+  // scheduler), and how long it may take to answer.
+  std::chrono::milliseconds heartbeat_interval = std::chrono::seconds(1);
+  std::chrono::milliseconds heartbeat_timeout = std::chrono::seconds(3);
+  // Told, by a task of the service nursery, of each stranger that was refused and each peer that
+  // broke the rules. Must neither wait nor throw.
+  std::function<void(std::string const&)> report = [](std::string const&) {};
+};
+
+// A transport over ZeroMQ. Each link is two connections, one a lane, that are made once and never
+// again: when one of them ends, so does the link. Links and listeners may outlive the transport
+// object. The last of them to go blocks this thread while closed links linger. Throws
+// TransportClosed.
+std::unique_ptr<Transport> make_zmq_transport(trio::Nursery& service, ZmqOptions options);
+
+}  // namespace tractor::ipc

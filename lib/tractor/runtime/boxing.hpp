@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "../wire/message.hpp"
+
+#include <tractor/actor_id.hpp>
+
+#include <cstdint>
+#include <exception>
+
+namespace tractor::runtime {
+
+// What came out of a function here in `self`, as the message that ends its dialog: an error, or,
+// if it is nothing but Cancelled, that the dialog was cancelled.
+wire::Error box_outcome(std::exception_ptr const& error, std::uint64_t dialog, ActorId const& self);
+
+// A dialog that was cancelled.
+wire::Error box_cancelled(trio::CancelReason const& reason, std::uint64_t dialog,
+                          ActorId const& self);
+
+// Such a message as the exception that the caller gets: RemoteActorError, ContextCancelled, or one
+// of the CallRefused.
+std::exception_ptr unbox(wire::Error message);
+
+}  // namespace tractor::runtime

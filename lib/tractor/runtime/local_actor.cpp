@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "local_actor.hpp"
+
+#include "../ipc/zmq_transport.hpp"
+#include "../spawn/exec_spawner.hpp"
+#include "peer.hpp"
+#include "private_directory.hpp"
+#include "unique_id.hpp"
+
+#include <tractor/errors.hpp>
+#include <tractor/log.hpp>
+#include <tractor/portal.hpp>
+#include <trio/cancel_scope.hpp>
+#include <trio/exception_group.hpp>
+#include <trio/lowlevel.hpp>
+#include <trio/task_local.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+namespace tractor {
+
+std::shared_ptr<spdlog::logger> make_logger(ActorId const& id);
+
+namespace {
+
+trio::TaskLocal<LocalActor> const current_local_actor;
+
+// How long an ending child waits for its parent to have received everything.
+constexpr std::chrono::seconds farewell_patience(1);
+
+}  // namespace
+
+LocalActor::LocalActor(RootOptions const& options)
+    : transport_kind_(options.transport),
+      exposed_(options.expose.entries().begin(), options.expose.entries().end()) {
+  id_ = {options.name, runtime::make_unique_id(), getpid()};
+  tree_id_ = id_.uuid;
+  char const* wanted = std::getenv("TRACTOR_LOGLEVEL");
+  auto const from_environment = wanted ? log_level_named(wanted) : std::nullopt;
+  log_level_ = options.log_level.value_or(from_environment.value_or(LogLevel::warning));
+  runtime_vars_ = options.runtime_vars;
+}
+
+LocalActor::LocalActor(runtime::Specification const& specification)
+    : transport_kind_(specification.transport), directory_(specification.directory) {
+  id_ = specification.id;
+  id_.pid = getpid();
+  depth_ = specification.depth;
+  tree_id_ = specification.tree_id;
+  log_level_ = specification.log_level;
+  runtime_vars_ = specification.runtime_vars;
+  bool const same_build = specification.build_id == build_id();
+  auto const registered = registered_functions();
+  for (wire::FunctionRef const& function : specification.exposed) {
+    auto const found = resolve(registered, {function.name, same_build ? function.record : 0,
+                                            function.signature_hash});
+    if (found.entry)
+      exposed_.push_back(found.entry);
+    else
+      log(LogLevel::warning, "this program cannot expose what its parent asked for: " +
+                                 found.sentence);
+  }
+}
+
+LocalActor::~LocalActor() = default;
+
+LocalActor* LocalActor::current_or_null() { return current_local_actor.get(); }
+
+LocalActor& LocalActor::current() {
+  LocalActor* actor = current_or_null();
+  if (!actor)
+    throw NoRuntime("tractor: this must be called in an actor: inside tractor::run, "
+                    "tractor::open_root_actor or tractor::open_nursery");
+  return *actor;
+}
+
+std::shared_ptr<LocalActor> LocalActor::begin(std::shared_ptr<LocalActor> actor) {
+  current_local_actor.set(actor);
+  trio::Event started;
+  trio::lowlevel::spawn_system_task("tractor service of " + actor->name(),
+                                    [actor, &started] { actor->serve(started); });
+  trio::shielded([&] { started.wait(); });
+  return actor;
+}
+
+namespace {
+
+// Takes back what a nursery's end makes invalid, however it ends: end() waits for the event without
+// a way out.
+struct Ended {
+  trio::Nursery*& nursery;
+  trio::Event& event;
+  ~Ended() {
+    nursery = nullptr;
+    event.set();
+  }
+};
+
+}  // namespace
+
+void LocalActor::serve(trio::Event& started) {
+  Ended const service_ended{service_, service_ended_};
+  trio::open_nursery([&](trio::Nursery& service) {
+    service_ = &service;
+    service.start_soon({.name = "tasks for peers"}, [&] {
+      Ended const tasks_ended{tasks_, tasks_ended_};
+      trio::open_nursery([&](trio::Nursery& tasks) {
+        tasks_ = &tasks;
+        started.set();
+        trio::sleep_forever();
+      });
+    });
+    trio::sleep_forever();
+  });
+  listener_.reset();
+  transport_.reset();
+}
+
+trio::Nursery& LocalActor::service_nursery() {
+  if (!service_) throw RuntimeFailure("tractor: actor " + describe(id_) + " has ended");
+  return *service_;
+}
+
+trio::Nursery& LocalActor::task_nursery() {
+  if (!tasks_) throw RuntimeFailure("tractor: actor " + describe(id_) + " is ending");
+  return *tasks_;
+}
+
+void LocalActor::end() {
+  trio::shielded([&] {
+    cancel({trio::CancelSource::call, {}, "the actor has ended"});
+    if (!std::exchange(ending_, true)) {
+      if (tasks_) tasks_->cancel_scope().cancel("the actor has ended");
+      tasks_ended_.wait();
+      run_deferred();
+      if (parent_) parent_->say_goodbye(farewell_patience);
+      if (service_) service_->cancel_scope().cancel("the actor has ended");
+    }
+    service_ended_.wait();
+  });
+  current_local_actor.set(nullptr);
+}
+
+void LocalActor::run_deferred() {
+  while (!lifetime_.deferred_.empty()) {
+    auto const clean_up = std::move(lifetime_.deferred_.back());
+    lifetime_.deferred_.pop_back();
+    try {
+      clean_up();
+    } catch (...) {
+      log(LogLevel::error, "deferred clean-up failed: " + trio::describe(std::current_exception()));
+    }
+  }
+}
+
+ipc::Transport& LocalActor::transport() {
+  if (!transport_) {
+    if (directory_.empty() && transport_kind_ == TransportKind::ipc) {
+      own_directory_ = std::make_unique<runtime::PrivateDirectory>();
+      directory_ = own_directory_->path();
+    }
+    ipc::ZmqOptions options;
+    options.kind = transport_kind_;
+    options.directory = directory_;
+    options.report = [](std::string const& what) { log(LogLevel::warning, what); };
+    transport_ = ipc::make_zmq_transport(service_nursery(), options);
+  }
+  return *transport_;
+}
+
+spawn::Spawner& LocalActor::spawner() {
+  if (!spawner_) spawner_ = spawn::make_exec_spawner();
+  return *spawner_;
+}
+
+void LocalActor::join_parent(runtime::Specification const& specification) {
+  parent_ = std::make_shared<runtime::Peer>(
+      *this, transport().connect(specification.endpoint, specification.link_identity),
+      runtime::Peer::Side::connected);
+  parent_->set_id(specification.parent);
+  parent_->introduce_ourselves();
+  service_nursery().start_soon({.name = "messages from " + parent_->id().name}, [this] {
+    parent_->serve();
+    cancel({trio::CancelSource::remote, {}, "the link with the parent is over"});
+  });
+}
+
+void LocalActor::cancel_requested_by(runtime::Peer& peer, ActorId const& canceller,
+                                     std::string reason) {
+  if (&peer != parent_.get()) {
+    log(LogLevel::warning, describe(canceller) + " asked this actor to end; only its parent may");
+    return;
+  }
+  cancel({trio::CancelSource::remote, describe(canceller), std::move(reason)});
+}
+
+void LocalActor::cancel(trio::CancelReason reason) {
+  if (is_cancelled()) return;
+  cancelled_.set();
+  if (!is_root() && tasks_) tasks_->cancel_scope().cancel(std::move(reason));
+}
+
+std::unique_ptr<ipc::Link> LocalActor::expect_child(std::string const& identity) {
+  if (!listener_) listener_ = transport().listen(id_.uuid);
+  return listener_->expect(identity);
+}
+
+runtime::Specification LocalActor::specify_child(std::string name, std::string link_identity) {
+  runtime::Specification child;
+  child.build_id = build_id();
+  child.id = {std::move(name), runtime::make_unique_id(), 0};
+  child.parent = id_;
+  child.tree_id = tree_id_;
+  child.depth = depth_ + 1;
+  child.log_level = log_level_;
+  child.runtime_vars = runtime_vars_;
+  child.endpoint = listener_->endpoint();
+  child.link_identity = std::move(link_identity);
+  child.transport = transport_kind_;
+  child.directory = directory_;
+  return child;
+}
+
+std::shared_ptr<spdlog::logger> const& LocalActor::logger() {
+  if (!logger_) logger_ = make_logger(id_);
+  return logger_;
+}
+
+Actor& current_actor() { return LocalActor::current(); }
+
+Portal Actor::parent() const {
+  auto const& peer = static_cast<LocalActor const&>(*this).parent_peer();
+  if (!peer)
+    throw trio::MisuseError("tractor: the root actor has no parent; see Actor::is_root");
+  return Portal(peer);
+}
+
+}  // namespace tractor

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "peer.hpp"
+
+#include "boxing.hpp"
+#include "local_actor.hpp"
+
+#include <tractor/errors.hpp>
+#include <tractor/log.hpp>
+#include <tractor/wire_errors.hpp>
+#include <trio/exception_group.hpp>
+#include <trio/lowlevel.hpp>
+#include <trio/nursery.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+namespace tractor::runtime {
+
+using ipc::Lane;
+
+namespace {
+
+// How long what was sent last may take to leave.
+constexpr std::chrono::seconds linger(1);
+
+std::int64_t remaining_time() {
+  trio::Time const deadline = trio::current_effective_deadline();
+  if (deadline == trio::never) return -1;
+  return std::max<std::int64_t>(0, (deadline - trio::current_time()).count());
+}
+
+}  // namespace
+
+bool Call::was_cancelled() const noexcept {
+  return trio::exception_cast<ContextCancelled>(error) != nullptr;
+}
+
+Peer::Peer(LocalActor& actor, std::unique_ptr<ipc::Link> link, Side side)
+    : actor_(actor), link_(std::move(link)), next_dialog_(side == Side::connected ? 1 : 2) {}
+
+void Peer::send(Lane lane, wire::Message const& message, Buffer payload) {
+  if (failure_) std::rethrow_exception(failure_);
+  link_->send(lane, {wire::encode_header(message), std::move(payload)});
+}
+
+void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noexcept {
+  if (failure_) return;
+  try {
+    link_->send(lane, {wire::encode_header(message), std::move(payload)});
+  } catch (TransportClosed const&) {
+    // serve() finds out by itself.
+  }
+}
+
+wire::Message Peer::receive_message(Buffer& payload) {
+  ipc::Frame frame = link_->receive();
+  payload = std::move(frame.payload);
+  return wire::decode_header(frame.header.bytes());
+}
+
+void Peer::introduce_ourselves() {
+  link_->wait_connected();
+  wire::Hello hello;
+  hello.sender = actor_.id();
+  hello.build_id = build_id();
+  send(Lane::control, hello);
+  Buffer none;
+  wire::Message const answer = receive_message(none);
+  if (auto const* refusal = std::get_if<wire::Refusal>(&answer))
+    throw TransportClosed("tractor: the parent refused this actor: " + refusal->reason);
+  auto const* welcome = std::get_if<wire::Welcome>(&answer);
+  if (!welcome)
+    throw DecodeError(std::string("tractor: expected a Welcome, got a ") + wire::kind_name(answer));
+  id_ = welcome->sender;
+  build_id_ = welcome->build_id;
+  ready_.set();
+}
+
+void Peer::await_introduction(ActorId const& expected) {
+  link_->wait_connected();
+  Buffer none;
+  try {
+    wire::Message const greeting = receive_message(none);
+    auto const* hello = std::get_if<wire::Hello>(&greeting);
+    if (!hello)
+      throw DecodeError(std::string("tractor: expected a Hello, got a ") +
+                        wire::kind_name(greeting));
+    auto const credentials = link_->credentials();
+    if (hello->sender.uuid != expected.uuid || hello->sender.pid != expected.pid ||
+        (credentials && credentials->pid != 0 && credentials->pid != expected.pid))
+      throw DecodeError("tractor: somebody else than " + describe(expected) +
+                        " answered in its place");
+    build_id_ = hello->build_id;
+  } catch (DecodeError const& error) {
+    try_send(Lane::control, wire::Refusal{error.what()});
+    throw;
+  }
+  id_ = expected;
+  send(Lane::control, wire::Welcome{actor_.id(), build_id()});
+  ready_.set();
+}
+
+void Peer::serve(Explain const& explain) {
+  std::exception_ptr cancelled;
+  std::exception_ptr reason;
+  try {
+    reason = run_messages();
+    if (reason && explain) reason = explain(reason);
+  } catch (trio::Cancelled const&) {
+    cancelled = std::current_exception();
+  }
+  if (!reason)
+    reason = std::make_exception_ptr(
+        TransportClosed("tractor: actor " + describe(id_) + " has ended, the link with it is over"));
+  be_over(reason);
+  if (cancelled) std::rethrow_exception(cancelled);
+}
+
+std::exception_ptr Peer::run_messages() {
+  try {
+    while (goodbyes_ < 2 && !farewell_.is_set()) {
+      Buffer payload;
+      wire::Message message = receive_message(payload);
+      std::visit([&](auto& what) { on(std::move(what), std::move(payload)); }, message);
+    }
+  } catch (TransportClosed const&) {
+    return std::current_exception();
+  } catch (DecodeError const& error) {
+    log(LogLevel::error, "ending the link with " + describe(id_) + ": " + error.what());
+    return std::make_exception_ptr(
+        TransportClosed("tractor: " + describe(id_) + " sent what is no message: " + error.what()));
+  }
+  return nullptr;
+}
+
+void Peer::be_over(std::exception_ptr reason) {
+  fail(std::move(reason));
+  for (auto& [dialog, served] : tasks_)
+    served->scope.cancel({trio::CancelSource::remote, {}, "the caller's actor is gone"});
+  over_.set();
+}
+
+void Peer::fail(std::exception_ptr reason) {
+  if (!failure_) failure_ = std::move(reason);
+  link_->close(linger);
+  for (auto& [dialog, call] : std::exchange(calls_, {})) {
+    call->error = failure_;
+    call->done.set();
+  }
+  ready_.set();
+}
+
+void Peer::wait_ready() {
+  ready_.wait();
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+std::shared_ptr<Call> Peer::begin_call(FunctionId const& function, Buffer arguments) {
+  wire::Start start;
+  start.dialog = std::exchange(next_dialog_, next_dialog_ + 2);
+  start.function.name = function.name();
+  if (build_id_ == build_id()) {
+    start.function.record = function.offset();
+  } else {
+    start.function.signature = function.signature();
+    start.function.signature_hash = signature_hash(start.function.signature);
+  }
+  start.remaining = remaining_time();
+  start.caller = trio::lowlevel::current_task().name();
+  send(Lane::data, start, std::move(arguments));
+  auto call = std::make_shared<Call>();
+  call->dialog = start.dialog;
+  calls_.emplace(start.dialog, call);
+  return call;
+}
+
+Buffer Peer::call(FunctionId const& function, Buffer arguments, trio::Duration patience) {
+  trio::lowlevel::checkpoint_if_cancelled();
+  wait_ready();
+  trio::Time const deadline = trio::current_effective_deadline();
+  auto const call = begin_call(function, std::move(arguments));
+  std::exception_ptr cancelled;
+  try {
+    call->done.wait();
+  } catch (trio::Cancelled const& reason) {
+    try_send(Lane::control, wire::Cancel{call->dialog, reason.reason().source_task,
+                                         trio::describe(reason.reason())});
+    cancelled = std::current_exception();
+  }
+  if (cancelled) {
+    trio::shielded(
+        [&] { static_cast<void>(trio::move_on_after(patience, [&] { call->done.wait(); })); });
+    calls_.erase(call->dialog);
+    // The task there ended by itself, badly: that must not be lost behind the cancellation.
+    bool const failed = call->error && !failure_ && !call->was_cancelled();
+    std::rethrow_exception(failed ? call->error : cancelled);
+  }
+  if (call->was_cancelled() && deadline != trio::never && deadline != trio::expired) {
+    auto const& reason = trio::exception_cast<ContextCancelled>(call->error)->reason();
+    // Our own deadline reached the callee a moment before us: it is ours to raise.
+    if (reason.source == trio::CancelSource::deadline) trio::sleep_until(deadline);
+    trio::lowlevel::checkpoint();
+  }
+  if (call->error) std::rethrow_exception(call->error);
+  return std::move(call->result);
+}
+
+void Peer::request_cancel(std::string reason) {
+  try_send(Lane::control, wire::CancelActor{actor_.id(), std::move(reason)});
+}
+
+void Peer::say_goodbye(trio::Duration patience) {
+  try_send(Lane::data, wire::Goodbye{});
+  try_send(Lane::control, wire::Goodbye{});
+  trio::shielded([&] { static_cast<void>(trio::move_on_after(patience, [&] { over_.wait(); })); });
+}
+
+std::shared_ptr<Call> Peer::take_call(std::uint64_t dialog) {
+  auto const found = calls_.find(dialog);
+  // The answer to a call that nobody waits for any more.
+  if (found == calls_.end()) return nullptr;
+  auto call = std::move(found->second);
+  calls_.erase(found);
+  return call;
+}
+
+void Peer::on(wire::Return answer, Buffer result) {
+  if (auto const call = take_call(answer.dialog)) {
+    call->result = std::move(result);
+    call->done.set();
+  }
+}
+
+void Peer::on(wire::Error answer, Buffer) {
+  if (auto const call = take_call(answer.dialog)) {
+    call->error = unbox(std::move(answer));
+    call->done.set();
+  }
+}
+
+void Peer::on(wire::Cancel request, Buffer) {
+  if (auto const found = tasks_.find(request.dialog); found != tasks_.end())
+    found->second->scope.cancel({trio::CancelSource::remote, std::move(request.source_task),
+                                 std::move(request.reason)});
+  else if (request.dialog > newest_start_)
+    cancelled_before_start_.insert(request.dialog);
+}
+
+void Peer::on(wire::CancelActor request, Buffer) {
+  actor_.cancel_requested_by(*this, request.canceller, std::move(request.reason));
+}
+
+void Peer::on(wire::Goodbye, Buffer) {
+  if (++goodbyes_ == 2) try_send(Lane::control, wire::Farewell{});
+}
+
+void Peer::on(wire::Farewell, Buffer) { farewell_.set(); }
+
+void Peer::on(wire::Hello, Buffer) { throw DecodeError("tractor: a second Hello on one link"); }
+void Peer::on(wire::Welcome, Buffer) { throw DecodeError("tractor: a second Welcome on one link"); }
+void Peer::on(wire::Refusal, Buffer) { throw DecodeError("tractor: a Refusal after the handshake"); }
+
+void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence) {
+  wire::Error error;
+  error.dialog = dialog;
+  error.kind = wire::Error::Kind::refused;
+  error.because = because;
+  error.error.source = actor_.id();
+  error.error.message = "actor " + describe(actor_.id()) + ": " + std::move(sentence);
+  try_send(Lane::control, error);
+}
+
+void Peer::on(wire::Start start, Buffer arguments) {
+  newest_start_ = std::max(newest_start_, start.dialog);
+  if (cancelled_before_start_.erase(start.dialog) > 0) {
+    try_send(Lane::control,
+             box_cancelled({trio::CancelSource::remote, start.caller, "cancelled before it began"},
+                           start.dialog, actor_.id()));
+    return;
+  }
+  if (actor_.is_cancelled()) {
+    refuse(start.dialog, wire::RefusedBecause::cancelled, "is being cancelled");
+    return;
+  }
+  bool const same_build = build_id_ == build_id();
+  Resolution const resolution =
+      resolve(actor_.exposed(), {start.function.name, same_build ? start.function.record : 0,
+                                 start.function.signature_hash});
+  if (!resolution.entry) {
+    bool const mismatch = resolution.refusal == Refusal::signature_mismatch;
+    refuse(start.dialog,
+           mismatch ? wire::RefusedBecause::signature
+           : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
+                                                        : wire::RefusedBecause::unknown,
+           resolution.sentence +
+               (mismatch ? "; the caller's signature: " + start.function.signature : ""));
+    return;
+  }
+  auto const served = std::make_shared<Served>(
+      start.remaining < 0
+          ? trio::never
+          : trio::after(trio::current_time(), std::chrono::nanoseconds(start.remaining)));
+  tasks_.emplace(start.dialog, served);
+  actor_.task_nursery().start_soon(
+      {.name = resolution.entry->id().readable_name()},
+      [self = shared_from_this(), dialog = start.dialog, entry = resolution.entry, served,
+       given = std::move(arguments)]() mutable {
+        self->run_task(dialog, *entry, served, given);
+      });
+}
+
+void Peer::run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Served> served,
+                    Buffer& arguments) {
+  std::optional<wire::Error> error;
+  Buffer result;
+  try {
+    auto outcome = served->scope.enter([&] { return entry.invoke(std::move(arguments)); });
+    if (outcome.value)
+      result = std::move(*outcome.value);
+    else
+      error = box_cancelled(served->scope.cause(), dialog, actor_.id());
+  } catch (...) {
+    error = box_outcome(std::current_exception(), dialog, actor_.id());
+  }
+  tasks_.erase(dialog);
+  if (error)
+    try_send(Lane::control, *error);
+  else
+    try_send(Lane::data, wire::Return{dialog}, std::move(result));
+}
+
+}  // namespace tractor::runtime

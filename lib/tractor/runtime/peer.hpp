@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "../ipc/transport.hpp"
+#include "../wire/message.hpp"
+
+#include <tractor/actor_id.hpp>
+#include <tractor/buffer.hpp>
+#include <tractor/expose.hpp>
+#include <trio/cancel_scope.hpp>
+#include <trio/event.hpp>
+#include <trio/time.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+namespace tractor {
+
+class LocalActor;
+
+namespace runtime {
+
+// One call that we made, until its answer is there.
+struct Call {
+  std::uint64_t dialog = 0;
+  trio::Event done = {};
+  // One of the two, once done.
+  Buffer result = {};
+  std::exception_ptr error = {};
+
+  // Whether it ended because the other task was cancelled.
+  bool was_cancelled() const noexcept;
+};
+
+// Another actor, as one link with it shows: the dialogs both ways and who they belong to. One task,
+// serve(), reads the link; everybody may write.
+class Peer : public std::enable_shared_from_this<Peer> {
+ public:
+  enum class Side { connected, listened };
+
+  Peer(LocalActor& actor, std::unique_ptr<ipc::Link> link, Side side);
+  Peer(Peer const&) = delete;
+  Peer& operator=(Peer const&) = delete;
+
+  // The handshake, before serve(): says who we are and waits to be let in. Checkpoints. Throws
+  // TransportClosed, DecodeError.
+  void introduce_ourselves();
+  // The other side of it. Refuses anybody but `expected`; the pid must be the kernel's word.
+  void await_introduction(ActorId const& expected);
+
+  // Reads messages until the link is over, by Goodbye and Farewell or otherwise; then every call
+  // still open fails and every task it had us start is cancelled. `explain` may find a better reason
+  // than TransportClosed for an end in disorder; it may wait. Lets only Cancelled out.
+  using Explain = std::function<std::exception_ptr(std::exception_ptr)>;
+  void serve(Explain const& explain = {});
+
+  // Waits until the handshake is done. A checkpoint. Throws what broke it.
+  void wait_ready();
+  bool is_ready() const noexcept { return ready_.is_set(); }
+  bool is_over() const noexcept { return over_.is_set(); }
+  // Set when the link is over.
+  trio::Event& over() noexcept { return over_; }
+  // Whether it ended in good order.
+  bool said_goodbye() const noexcept { return goodbyes_ == 2; }
+
+  // Why calls fail from here on; the first reason stays. Ends the link.
+  void fail(std::exception_ptr reason);
+
+  // Begins a call; not a checkpoint. Throws if the link is over.
+  std::shared_ptr<Call> begin_call(FunctionId const& function, Buffer arguments);
+  // A whole call: waits for the answer; cancelled, it cancels the task there and waits until that
+  // has ended, but not longer than `patience`. A checkpoint.
+  Buffer call(FunctionId const& function, Buffer arguments, trio::Duration patience);
+
+  // Asks the actor to end. Not a checkpoint; does nothing if the link is over.
+  void request_cancel(std::string reason);
+
+  // Our last words: nothing is sent after them. Waits for the peer's farewell, not longer than
+  // `patience`. A checkpoint.
+  void say_goodbye(trio::Duration patience);
+
+  ActorId const& id() const noexcept { return id_; }
+  void set_id(ActorId id) { id_ = std::move(id); }
+
+  // Open dialogs: ours and theirs. For tests and reports.
+  std::size_t open_calls() const noexcept { return calls_.size(); }
+  std::size_t open_tasks() const noexcept { return tasks_.size(); }
+
+ private:
+  // A task that the peer had us start.
+  struct Served {
+    explicit Served(trio::Time deadline) : scope(deadline) {}
+    trio::CancelScope scope;
+  };
+
+  void send(ipc::Lane lane, wire::Message const& message, Buffer payload = {});
+  // The same, if the link is not over.
+  void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
+  wire::Message receive_message(Buffer& payload);
+  // Null if it ended in good order.
+  std::exception_ptr run_messages();
+  void be_over(std::exception_ptr reason);
+
+  void on(wire::Start start, Buffer arguments);
+  void on(wire::Return answer, Buffer result);
+  void on(wire::Error answer, Buffer);
+  void on(wire::Cancel request, Buffer);
+  void on(wire::CancelActor request, Buffer);
+  void on(wire::Goodbye, Buffer);
+  void on(wire::Farewell, Buffer);
+  void on(wire::Hello, Buffer);
+  void on(wire::Welcome, Buffer);
+  void on(wire::Refusal, Buffer);
+
+  void run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Served> served,
+                Buffer& arguments);
+  void refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence);
+  std::shared_ptr<Call> take_call(std::uint64_t dialog);
+
+  LocalActor& actor_;
+  std::unique_ptr<ipc::Link> link_;
+  ActorId id_;
+  std::string build_id_;
+  trio::Event ready_;
+  trio::Event over_;
+  trio::Event farewell_;
+  std::exception_ptr failure_;
+  int goodbyes_ = 0;
+
+  std::uint64_t next_dialog_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Call>> calls_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Served>> tasks_;
+  // The newest dialog that the peer began; and those it cancelled by the control lane before the
+  // data lane brought their Start.
+  std::uint64_t newest_start_ = 0;
+  std::set<std::uint64_t> cancelled_before_start_;
+};
+
+}  // namespace runtime
+}  // namespace tractor

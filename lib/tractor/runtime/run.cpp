@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <tractor/run.hpp>
+
+#include "../spawn/inherited_specification.hpp"
+#include "local_actor.hpp"
+#include "process_title.hpp"
+#include "specification.hpp"
+
+#include <tractor/errors.hpp>
+#include <tractor/log.hpp>
+#include <tractor/wire_errors.hpp>
+#include <trio/errors.hpp>
+#include <trio/exception_group.hpp>
+#include <trio/run.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+
+namespace tractor {
+
+namespace {
+
+constexpr int exit_failure = 1;
+// As a shell has it for a program that SIGINT ended.
+constexpr int exit_interrupted = 130;
+// A spawned process whose main never came to tractor::run.
+constexpr int exit_not_an_actor = 97;
+
+void serve_as_child(runtime::Specification const& specification) {
+  auto const actor = LocalActor::begin(std::make_shared<LocalActor>(specification));
+  std::exception_ptr error;
+  try {
+    actor->join_parent(specification);
+    actor->wait_cancelled();
+  } catch (trio::Interrupted const&) {
+    error = std::current_exception();
+    actor->cancel({trio::CancelSource::interrupt, {}, "SIGINT"});
+  } catch (...) {
+    error = std::current_exception();
+  }
+  actor->end();
+  if (error) std::rethrow_exception(error);
+}
+
+// Tells people what ended the program; returns the exit code for it.
+int report(std::exception_ptr const& error, char const* who) noexcept {
+  if (trio::exception_cast<trio::Interrupted>(error)) return exit_interrupted;
+  auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
+  if (group && group->exceptions().size() == 1) return report(group->exceptions().front(), who);
+  std::string const text = group ? group->report() : trio::describe(error) + "\n";
+  std::fprintf(stderr, "tractor: %s ended with an error: %s", who, text.c_str());
+  return group && group->find<trio::Interrupted>() ? exit_interrupted : exit_failure;
+}
+
+int run_child() noexcept {
+  try {
+    auto const specification =
+        runtime::decode_specification(spawn::inherited_specification());
+    runtime::set_process_name(specification.id.name);
+    trio::RunOptions options;
+    options.sigint = trio::Sigint::interrupts_unless_from_terminal;
+    trio::run(options, serve_as_child, specification);
+    return 0;
+  } catch (...) {
+    return report(std::current_exception(), "this actor");
+  }
+}
+
+}  // namespace
+
+bool is_root_process() noexcept { return !spawn::was_spawned(); }
+
+void become_actor_if_spawned() {
+  if (spawn::was_spawned()) std::exit(run_child());
+}
+
+int detail::run_root(RootOptions const& options, std::function<int()> const& main) noexcept {
+  try {
+    int code = 0;
+    trio::run([&] { open_root_actor(options, [&] { code = main(); }); });
+    return code;
+  } catch (...) {
+    return report(std::current_exception(), "the main function");
+  }
+}
+
+void detail::open_root_actor(RootOptions const& options, std::function<void()> const& body) {
+  if (LocalActor* const present = LocalActor::current_or_null())
+    throw RuntimeFailure("tractor: a root actor cannot be opened here, this task is in actor '" +
+                         present->name() + "' already");
+  if (spawn::was_spawned()) {
+    std::fputs(
+        "tractor: this process was spawned as an actor, but its main starts a tree of its own: that "
+        "would go on for ever. Start the program with `return tractor::run(amain);`, or make "
+        "tractor::become_actor_if_spawned() the first line of main.\n",
+        stderr);
+    std::fflush(nullptr);
+    _exit(exit_not_an_actor);
+  }
+  auto const actor = LocalActor::begin(std::make_shared<LocalActor>(options));
+  std::exception_ptr error;
+  try {
+    body();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  actor->end();
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace tractor

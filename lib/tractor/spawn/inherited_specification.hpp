@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/buffer.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace tractor::spawn {
+
+// The descriptor at which a spawned process finds its specification: a sealed memfd, which says that
+// the process was spawned as no argument or variable could, since those are inherited and copied on.
+inline constexpr int specification_descriptor = 3;
+
+// A sealed memfd with `specification` in it; closed on exec. Throws SpawnError.
+int make_specification_descriptor(std::span<std::byte const> specification);
+
+// Whether this process was spawned by an actor. Found out before main, so that nothing main starts
+// can inherit the descriptor.
+bool was_spawned() noexcept;
+
+// What it was given; empty if it was not spawned. The bytes stay valid.
+std::span<std::byte const> inherited_specification() noexcept;
+
+}  // namespace tractor::spawn

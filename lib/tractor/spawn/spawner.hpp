@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/buffer.hpp>
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tractor::spawn {
+
+// How a process ended.
+struct ExitStatus {
+  // The exit code, or the number of the signal.
+  int status = 0;
+  bool signalled = false;
+
+  bool is_success() const noexcept { return !signalled && status == 0; }
+};
+
+// A process to start, in which an actor will find `specification`.
+struct Command {
+  // What to execute; empty: this program.
+  std::string executable = {};
+  // argv[0] is what `ps` shows.
+  std::vector<std::string> arguments = {};
+  Buffer specification = {};
+};
+
+// A process that we started. Never outlives its owner: destroying it kills and reaps the process.
+class Process {
+ public:
+  Process() = default;
+  Process(Process const&) = delete;
+  Process& operator=(Process const&) = delete;
+  virtual ~Process() = default;
+
+  virtual pid_t pid() const noexcept = 0;
+
+  // Waits until the process has ended, and reaps it. A checkpoint. Afterwards gives the same answer
+  // at once.
+  virtual ExitStatus wait() = 0;
+
+  // Sends a signal, if it has not been reaped. Not a checkpoint.
+  virtual void signal(int number) noexcept = 0;
+};
+
+// A way to bring processes into the world.
+class Spawner {
+ public:
+  Spawner() = default;
+  Spawner(Spawner const&) = delete;
+  Spawner& operator=(Spawner const&) = delete;
+  virtual ~Spawner() = default;
+
+  // Starts a process. Not a checkpoint. Throws SpawnError.
+  virtual std::unique_ptr<Process> spawn(Command const& command) = 0;
+};
+
+}  // namespace tractor::spawn

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "message.hpp"
+
+#include <tractor/archive.hpp>
+#include <tractor/wire_errors.hpp>
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+namespace tractor::wire {
+
+namespace {
+
+template <std::size_t... I>
+Message make_of_kind(std::size_t kind, std::index_sequence<I...>) {
+  Message message;
+  ((kind == I ? void(message.emplace<I>()) : void()), ...);
+  return message;
+}
+
+}  // namespace
+
+Buffer encode_header(Message const& message) {
+  OutputArchive archive;
+  archive(static_cast<std::uint8_t>(message.index()));
+  if (auto const* hello = std::get_if<Hello>(&message)) archive(magic, hello->version);
+  std::visit([&](auto const& what) { archive(what); }, message);
+  return archive.take();
+}
+
+Message decode_header(std::span<std::byte const> header) {
+  InputArchive archive(header);
+  std::uint8_t kind = 0;
+  archive(kind);
+  if (kind >= std::variant_size_v<Message>)
+    throw DecodeError("tractor: a message of unknown kind " + std::to_string(kind));
+  Message message =
+      make_of_kind(kind, std::make_index_sequence<std::variant_size_v<Message>>());
+  if (auto* hello = std::get_if<Hello>(&message)) {
+    std::uint32_t their_magic = 0;
+    archive(their_magic, hello->version);
+    if (their_magic != magic) throw DecodeError("tractor: a greeting that is not tractor's");
+    if (hello->version != protocol_version)
+      throw DecodeError("tractor: a peer speaks protocol version " +
+                        std::to_string(hello->version) + ", we speak " +
+                        std::to_string(protocol_version) + "; build both from one version");
+  }
+  std::visit([&](auto& what) { archive(what); }, message);
+  archive.finish();
+  return message;
+}
+
+char const* kind_name(Message const& message) {
+  static constexpr std::array<char const*, std::variant_size_v<Message>> names = {
+      "Hello", "Welcome", "Refusal",     "Start",   "Return",
+      "Error", "Cancel",  "CancelActor", "Goodbye", "Farewell"};
+  return names[message.index()];
+}
+
+}  // namespace tractor::wire

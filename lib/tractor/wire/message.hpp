@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/actor_id.hpp>
+#include <tractor/buffer.hpp>
+#include <tractor/errors.hpp>
+#include <trio/cancelled.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+namespace tractor::wire {
+
+// What actors say to each other. A message is the header of a frame; where one has a payload
+// (arguments, a result), that is the frame's other part and stays opaque until its owner decodes it.
+//
+// A dialog is one call and its answer. Its number is chosen by who begins it, rising, odd for the
+// side that connected the link and even for the side that listened.
+
+inline constexpr std::uint32_t magic = 0x54524f54;
+inline constexpr std::uint16_t protocol_version = 1;
+
+// First on a link, from the side that connected. Magic and version come first for all time, so that
+// any version can tell what it cannot read.
+struct Hello {
+  std::uint16_t version = protocol_version;
+  ActorId sender = {};
+  // Of the program: functions are named by their place within equal builds.
+  std::string build_id = {};
+
+  template <class Archive> void serialize(Archive& archive) { archive(sender, build_id); }
+};
+
+// The answer to a Hello that was accepted.
+struct Welcome {
+  ActorId sender = {};
+  std::string build_id = {};
+
+  template <class Archive> void serialize(Archive& archive) { archive(sender, build_id); }
+};
+
+// The answer to one that was not; the link ends.
+struct Refusal {
+  std::string reason = {};
+
+  template <class Archive> void serialize(Archive& archive) { archive(reason); }
+};
+
+// Which function: by name, and between equal builds, where names alone may not suffice, by the
+// place of its record; between different builds, by what it takes and returns.
+struct FunctionRef {
+  std::string name = {};
+  std::uint64_t record = 0;
+  std::uint64_t signature_hash = 0;
+  std::string signature = {};
+
+  template <class Archive> void serialize(Archive& archive) {
+    archive(name, record, signature_hash, signature);
+  }
+};
+
+// Begins a dialog: run this function. Payload: its arguments.
+struct Start {
+  std::uint64_t dialog = 0;
+  FunctionRef function = {};
+  // How long the caller will wait, in nanoseconds; negative: for ever.
+  std::int64_t remaining = -1;
+  // For people: the task that calls.
+  std::string caller = {};
+
+  template <class Archive> void serialize(Archive& archive) {
+    archive(dialog, function, remaining, caller);
+  }
+};
+
+// Ends a dialog well. Payload: the result.
+struct Return {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
+};
+
+// Why a call was not taken up.
+enum class RefusedBecause : std::uint8_t { not_exposed, unknown, signature, cancelled };
+
+// Ends a dialog badly.
+struct Error {
+  enum class Kind : std::uint8_t { thrown, cancelled, refused };
+
+  std::uint64_t dialog = 0;
+  Kind kind = Kind::thrown;
+  BoxedError error = {};
+  // Of a cancelled one.
+  trio::CancelSource cancel_source = trio::CancelSource::call;
+  std::string cancel_task = {};
+  std::string cancel_reason = {};
+  // Of a refused one.
+  RefusedBecause because = RefusedBecause::unknown;
+
+  template <class Archive> void serialize(Archive& archive) {
+    archive(dialog, kind, error, cancel_source, cancel_task, cancel_reason, because);
+  }
+};
+
+// The caller wants this dialog cancelled; the answer is its Return or Error.
+struct Cancel {
+  std::uint64_t dialog = 0;
+  std::string source_task = {};
+  std::string reason = {};
+
+  template <class Archive> void serialize(Archive& archive) {
+    archive(dialog, source_task, reason);
+  }
+};
+
+// The whole actor is to end: cancel all its work, then say Goodbye.
+struct CancelActor {
+  ActorId canceller = {};
+  std::string reason = {};
+
+  template <class Archive> void serialize(Archive& archive) { archive(canceller, reason); }
+};
+
+// Last words, one on each lane: nothing follows.
+struct Goodbye {
+  template <class Archive> void serialize(Archive&) {}
+};
+
+// All was received: go.
+struct Farewell {
+  template <class Archive> void serialize(Archive&) {}
+};
+
+// The order is the protocol's: a message's number is its place here.
+using Message = std::variant<Hello, Welcome, Refusal, Start, Return, Error, Cancel, CancelActor,
+                             Goodbye, Farewell>;
+
+// A message as the bytes of a header, and back. decode throws DecodeError with a sentence, for
+// another protocol version too.
+Buffer encode_header(Message const& message);
+Message decode_header(std::span<std::byte const> header);
+
+// The name of a message's kind, for logs.
+char const* kind_name(Message const& message);
+
+}  // namespace tractor::wire

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: cannot take a non-const reference
+#include "portal.hpp"
+
+void increment(int& value);
+
+void use(Portal portal, int& value) { portal.run<increment>(value); }

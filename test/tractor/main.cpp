@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSL-1.0
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <tractor/tractor.hpp>
+
+int main(int argc, char** argv) {
+  tractor::become_actor_if_spawned();
+  return doctest::Context(argc, argv).run();
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "support.hpp"
+
+#include <trio/testing.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+using support::in_root;
+
+TEST_CASE("A1: without a runtime, asking for the current actor throws NoRuntime") {
+  CHECK_THROWS_AS(tractor::current_actor(), tractor::NoRuntime);
+  trio::run([] { CHECK_THROWS_AS(tractor::current_actor(), tractor::NoRuntime); });
+}
+
+TEST_CASE("A2: a second root in the root is refused") {
+  in_root([] {
+    CHECK_THROWS_AS(tractor::open_root_actor({}, [] {}), tractor::RuntimeFailure);
+    CHECK_THROWS_AS(tractor::open_nursery(tractor::RootOptions{}, [](auto&) {}),
+                    tractor::RuntimeFailure);
+  });
+}
+
+namespace {
+void open_a_second_root() {
+  tractor::open_root_actor({}, [] {});
+}
+}  // namespace
+
+TEST_CASE("A2: a second root in a child is refused, and the parent learns it") {
+  auto const group = support::group_thrown_by([] {
+    in_root([] {
+      tractor::open_nursery([](tractor::ActorNursery& nursery) {
+        nursery.run_in_actor<open_a_second_root>();
+      });
+    });
+  });
+  auto* error = group.find<tractor::RemoteActorError>();
+  REQUIRE(error);
+  CHECK(error->type_name() == "tractor::RuntimeFailure");
+}
+
+TEST_CASE("A3: the first actor nursery starts a root actor, which is gone afterwards") {
+  trio::run([] {
+    tractor::open_nursery([](tractor::ActorNursery&) {
+      CHECK(tractor::current_actor().name() == "root");
+      CHECK(tractor::current_actor().is_root());
+    });
+    CHECK_THROWS_AS(tractor::current_actor(), tractor::NoRuntime);
+  });
+}
+
+TEST_CASE("A3: open_nursery takes the options of the root it starts") {
+  trio::run([] {
+    tractor::open_nursery({.name = "boss", .log_level = tractor::LogLevel::error},
+                          [](tractor::ActorNursery&) {
+                            CHECK(tractor::current_actor().name() == "boss");
+                            CHECK(tractor::current_actor().log_level() ==
+                                  tractor::LogLevel::error);
+                          });
+  });
+}
+
+TEST_CASE("A4: a second root may follow the first, and starts with nothing of it") {
+  trio::run([] {
+    tractor::open_root_actor({.name = "one", .runtime_vars = {{"debug_mode", "yes"}}}, [] {
+      CHECK(tractor::current_actor().runtime_vars().at("debug_mode") == "yes");
+    });
+    tractor::open_root_actor({}, [] {
+      CHECK(tractor::current_actor().runtime_vars().empty());
+      CHECK(tractor::current_actor().name() == "root");
+    });
+  });
+}
+
+namespace {
+struct Introspection {
+  std::string name;
+  int depth = 0;
+  bool is_root_process = true;
+  bool is_root = true;
+  std::string parent;
+  std::string log_level;
+  std::map<std::string, std::string> runtime_vars;
+  std::string tree_id;
+
+  template <class Archive> void serialize(Archive& archive) {
+    archive(name, depth, is_root_process, is_root, parent, log_level, runtime_vars, tree_id);
+  }
+};
+
+Introspection introspect() {
+  auto& actor = tractor::current_actor();
+  return {actor.name(),
+          actor.depth(),
+          tractor::is_root_process(),
+          actor.is_root(),
+          actor.parent().actor().name,
+          std::string(tractor::name(actor.log_level())),
+          actor.runtime_vars(),
+          actor.tree_id()};
+}
+
+Introspection introspect_in_a_child() {
+  return tractor::open_nursery([](tractor::ActorNursery& nursery) {
+    return nursery
+        .run_in_actor<introspect>(
+            {.name = "grandchild", .runtime_vars = {{"colour", "blue"}, {"depth", "2"}}})
+        .result();
+  });
+}
+}  // namespace
+
+TEST_CASE("A8: log level and runtime variables are inherited down the tree and may be overridden") {
+  in_root({.log_level = tractor::LogLevel::cancel, .runtime_vars = {{"colour", "red"}}}, [] {
+    CHECK(tractor::is_root_process());
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto child = nursery.run_in_actor<introspect>({.log_level = tractor::LogLevel::error});
+      auto nested = nursery.run_in_actor<introspect_in_a_child>();
+      Introspection const is = child.result();
+      CHECK(is.name == "introspect");
+      CHECK(is.depth == 1);
+      CHECK_FALSE(is.is_root_process);
+      CHECK_FALSE(is.is_root);
+      CHECK(is.parent == "root");
+      CHECK(is.log_level == "error");
+      CHECK(is.runtime_vars == tractor::RuntimeVars{{"colour", "red"}});
+      CHECK(is.tree_id == tractor::current_actor().tree_id());
+      Introspection const below = nested.result();
+      CHECK(below.name == "grandchild");
+      CHECK(below.depth == 2);
+      CHECK(below.parent == "introspect_in_a_child");
+      CHECK(below.log_level == "cancel");
+      CHECK(below.runtime_vars == tractor::RuntimeVars{{"colour", "blue"}, {"depth", "2"}});
+      CHECK(below.tree_id == is.tree_id);
+    });
+  });
+}
+
+namespace {
+std::pair<std::string, std::string> title() {
+  std::ifstream command("/proc/self/cmdline", std::ios::binary);
+  std::ifstream name("/proc/self/comm");
+  std::pair<std::string, std::string> found;
+  std::getline(command, found.first, '\0');
+  std::getline(name, found.second);
+  return found;
+}
+}  // namespace
+
+TEST_CASE("A10: a child's process shows the actor's name and tree, the root's does not") {
+  in_root([] {
+    auto const of_child = tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      return nursery.run_in_actor<title>({.name = "painter"}).result();
+    });
+    CHECK(of_child.first == "_subactor[painter@" + tractor::current_actor().tree_id() + "]");
+    CHECK(of_child.second == "painter");
+    CHECK(title().first.find("_subactor") == std::string::npos);
+  });
+}
+
+namespace {
+void remove_at_end(std::string const& path) {
+  tractor::current_actor().lifetime().defer([path] {
+    // Clean-up may wait, although everything is cancelled.
+    trio::sleep(std::chrono::milliseconds(1));
+    std::filesystem::remove(path);
+  });
+}
+void remove_at_end_and_fail(std::string const& path) {
+  remove_at_end(path);
+  throw std::out_of_range("and then this");
+}
+void remove_at_end_and_sleep(std::string const& path) {
+  remove_at_end(path);
+  trio::sleep_forever();
+}
+
+// A file that a test's actor is to remove.
+struct MarkerFile {
+  std::string path = "/tmp/tractor-test-marker-" + std::to_string(getpid());
+  MarkerFile() { std::ofstream(path) << "x"; }
+  ~MarkerFile() { std::filesystem::remove(path); }
+  bool exists() const { return std::filesystem::exists(path); }
+};
+}  // namespace
+
+TEST_CASE("A9: deferred clean-up runs when an actor's task has returned") {
+  MarkerFile const marker;
+  in_root([&] {
+    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+      nursery.run_in_actor<remove_at_end>(marker.path);
+    });
+    CHECK_FALSE(marker.exists());
+  });
+}
+
+TEST_CASE("A9: deferred clean-up runs when an actor's task has failed, and the error arrives") {
+  MarkerFile const marker;
+  auto const group = support::group_thrown_by([&] {
+    in_root([&] {
+      tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+        nursery.run_in_actor<remove_at_end_and_fail>(marker.path);
+      });
+    });
+  });
+  CHECK_FALSE(marker.exists());
+  REQUIRE(group.find<tractor::RemoteActorError>());
+  CHECK(group.find<tractor::RemoteActorError>()->message() == "and then this");
+}
+
+TEST_CASE("A9: deferred clean-up runs when an actor is cancelled") {
+  MarkerFile const marker;
+  in_root([&] {
+    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+      auto portal =
+          nursery.start_actor("sleeper", tractor::expose<remove_at_end_and_sleep, introspect>);
+      trio::open_nursery([&](trio::Nursery& tasks) {
+        tasks.start_soon([&] {
+          CHECK_THROWS_AS(portal.run<remove_at_end_and_sleep>(marker.path),
+                          tractor::ContextCancelled);
+        });
+        trio::testing::wait_all_tasks_blocked();
+        // The actor takes messages in order: after this one, the other has begun.
+        portal.run<introspect>();
+        nursery.cancel();
+      });
+    });
+    CHECK_FALSE(marker.exists());
+  });
+}
+
+TEST_CASE("deferred clean-up runs in the root too, last deferred first, on every way out") {
+  std::string order;
+  auto const defer_two = [&] {
+    tractor::current_actor().lifetime().defer([&] { order += "a"; });
+    tractor::current_actor().lifetime().defer([&] { order += "b"; });
+  };
+  in_root(defer_two);
+  CHECK(order == "ba");
+  CHECK_THROWS_AS(in_root([&] {
+                    defer_two();
+                    throw std::runtime_error("no");
+                  }),
+                  std::runtime_error);
+  CHECK(order == "baba");
+}

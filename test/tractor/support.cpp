@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "support.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace support {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> living_actors(std::string const& tree_id) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (auto const& process : fs::directory_iterator("/proc", ignored)) {
+    std::string const pid = process.path().filename();
+    if (!std::isdigit(static_cast<unsigned char>(pid.front()))) continue;
+    std::ifstream file(process.path() / "cmdline", std::ios::binary);
+    std::string command((std::istreambuf_iterator<char>(file)), {});
+    std::replace(command.begin(), command.end(), '\0', ' ');
+    if (command.find("@" + tree_id + "]") != std::string::npos) found.push_back(pid + " " + command);
+    // A zombie has no command line any more, but it has us as its parent.
+    std::ifstream status(process.path() / "stat");
+    std::string const stat((std::istreambuf_iterator<char>(status)), {});
+    auto const after_name = stat.rfind(')');
+    if (after_name != std::string::npos &&
+        stat.compare(after_name, 4 + std::to_string(getpid()).size() + 1,
+                     ") Z " + std::to_string(getpid()) + " ") == 0)
+      found.push_back(pid + " (zombie)");
+  }
+  return found;
+}
+
+std::vector<std::string> leftover_directories() {
+  std::vector<std::string> found;
+  std::string const prefix = "tractor-" + std::to_string(getpid()) + "-";
+  char const* runtime = std::getenv("XDG_RUNTIME_DIR");
+  for (fs::path const base : {fs::path("/tmp"), fs::path(runtime ? runtime : "/tmp")}) {
+    std::error_code ignored;
+    for (auto const& entry : fs::directory_iterator(base, ignored))
+      if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
+  }
+  return found;
+}
+
+std::size_t open_descriptors() {
+  auto const all = fs::directory_iterator("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(fs::begin(all), fs::end(all)));
+}
+
+}  // namespace support

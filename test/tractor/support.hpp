@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <tractor/tractor.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace support {
+
+// The processes of the actor tree `tree_id` that live, zombies included, as "pid command line".
+std::vector<std::string> living_actors(std::string const& tree_id);
+// Directories for sockets that this process has made and that still lie about.
+std::vector<std::string> leftover_directories();
+// How many descriptors this process has open.
+std::size_t open_descriptors();
+
+// Runs `body` as the root of a tree in a run of its own, and checks that nothing of the tree is left
+// afterwards: no process, no zombie, no directory, no descriptor.
+template <class Body> auto in_root(tractor::RootOptions const& options, Body&& body) {
+  using Result = std::invoke_result_t<Body&>;
+  std::string tree_id;
+  std::size_t const descriptors = open_descriptors();
+  std::exception_ptr error;
+  std::optional<std::conditional_t<std::is_void_v<Result>, bool, Result>> result;
+  try {
+    trio::run([&] {
+      tractor::open_root_actor(options, [&] {
+        tree_id = tractor::current_actor().tree_id();
+        if constexpr (std::is_void_v<Result>)
+          body();
+        else
+          result.emplace(body());
+      });
+    });
+  } catch (...) {
+    error = std::current_exception();
+  }
+  CHECK(living_actors(tree_id) == std::vector<std::string>());
+  CHECK(leftover_directories() == std::vector<std::string>());
+  CHECK(open_descriptors() == descriptors);
+  if (error) std::rethrow_exception(error);
+  if constexpr (!std::is_void_v<Result>) return std::move(*result);
+}
+
+template <class Body> auto in_root(Body&& body) {
+  return in_root(tractor::RootOptions{}, std::forward<Body>(body));
+}
+
+// What `body` throws; null if nothing.
+template <class Body> std::exception_ptr thrown_by(Body&& body) {
+  try {
+    body();
+  } catch (...) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
+// The group that `body` throws; fails the test case if it throws none.
+template <class Body> trio::BaseExceptionGroup group_thrown_by(Body&& body) {
+  std::exception_ptr const error = thrown_by(std::forward<Body>(body));
+  auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
+  REQUIRE_MESSAGE(group, "expected an exception group, got ", trio::describe(error));
+  return *group;
+}
+
+}  // namespace support
