@@ -23,9 +23,15 @@
 #include <utility>
 #include <variant>
 
+// What is used of cereal.hpp, which is slow to compile.
 namespace cereal {
 template <class Base> struct base_class;
 template <class Base> struct virtual_base_class;
+
+namespace traits::detail {
+template <class InputArchive> struct get_output_from_input;
+template <class OutputArchive> struct get_input_from_output;
+}  // namespace traits::detail
 }  // namespace cereal
 
 // The one binary encoding of tractor's messages, on cereal's model: a class says what it consists
@@ -333,6 +339,21 @@ class InputArchive : private cereal::access {
   std::shared_ptr<Buffer const> shared_;
   std::unique_ptr<detail::InputMemory> memory_;
 };
+
+}  // namespace tractor
+
+// As CEREAL_SETUP_ARCHIVE_TRAITS has it: the two are a pair.
+namespace cereal::traits::detail {
+template <> struct get_output_from_input<tractor::InputArchive> {
+  using type = tractor::OutputArchive;
+};
+
+template <> struct get_input_from_output<tractor::OutputArchive> {
+  using type = tractor::InputArchive;
+};
+}  // namespace cereal::traits::detail
+
+namespace tractor {
 
 // The bytes of `values`, one after the other.
 template <class... T> Buffer encode(T const&... values) {

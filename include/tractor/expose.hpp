@@ -32,6 +32,9 @@ template <auto F> struct function {
   static inline char anchor = 0;
 };
 
+// The readable form of what a function is called on the wire.
+std::string readable_name(std::string_view name);
+
 // A function to be called. Making one registers nothing and needs no definition of the function.
 class FunctionId {
  public:

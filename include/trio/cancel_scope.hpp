@@ -107,7 +107,8 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   // The same, telling what set it off.
   void cancel(CancelReason reason);
 
-  // Whether cancel() was called or the deadline passed while the scope was open.
+  // Whether cancel() was called or, inside a run, the deadline has passed before the scope ended.
+  // Does not become false again when the deadline is moved.
   bool cancel_called();
   // Whether the scope has ended and caught a Cancelled.
   bool cancelled_caught() const noexcept { return cancelled_caught_; }

@@ -21,9 +21,10 @@ class Lock {
   // Gives it up; throws MisuseError if this task does not hold it. Not a checkpoint.
   void release();
 
+  // Whether a task holds it, or ended while it did.
   bool locked() const noexcept { return owner_ != nullptr; }
   // Who holds it; null if nobody does.
-  Task* owner() const noexcept { return owner_; }
+  Task* owner() const noexcept { return lot_.is_broken() ? nullptr : owner_; }
   // How many tasks wait.
   std::size_t tasks_waiting() const noexcept { return lot_.size(); }
 

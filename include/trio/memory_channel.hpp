@@ -53,14 +53,14 @@ template <class T> class ChannelState {
   using Waiter = ChannelWaiter<T>;
   using Waiters = List<Waiter, ChannelWaiterTag>;
 
-  // Hands `value` on if there is room. Throws BrokenResourceError if nobody can receive.
+  // Hands `value` on if there is room. Throws BrokenResourceError if nobody can receive. A T that
+  // throws when moved leaves everybody where they were, here and in try_receive.
   bool try_send(T& value) {
     if (open_receivers == 0)
       throw BrokenResourceError("trio: send on a memory channel whose receivers are all closed");
     if (!receivers_.empty()) {
-      Waiter& receiver = receivers_.pop_front();
-      receiver.value.emplace(std::move(value));
-      lowlevel::reschedule(receiver.task);
+      receivers_.front().value.emplace(std::move(value));
+      lowlevel::reschedule(receivers_.pop_front().task);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -71,9 +71,8 @@ template <class T> class ChannelState {
   // The next value, if there is one now.
   std::optional<T> try_receive() {
     if (!senders_.empty()) {
-      Waiter& sender = senders_.pop_front();
-      buffer_.push_back(std::move(*sender.value));
-      lowlevel::reschedule(sender.task);
+      buffer_.push_back(std::move(*senders_.front().value));
+      lowlevel::reschedule(senders_.pop_front().task);
     }
     if (buffer_.empty()) return std::nullopt;
     std::optional<T> value(std::move(buffer_.front()));
@@ -275,7 +274,9 @@ template <class T> class MemoryReceiveChannel {
     explicit Iterator(MemoryReceiveChannel& channel) : channel_(&channel), value_(channel.next()) {}
 
     T& operator*() const noexcept { return *value_; }
+    // Destroys the present value before it waits for the next.
     Iterator& operator++() {
+      value_.reset();
       value_ = channel_->next();
       return *this;
     }

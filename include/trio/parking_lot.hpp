@@ -3,7 +3,7 @@
 #include <trio/detail/list.hpp>
 
 #include <cstddef>
-#include <exception>
+#include <vector>
 
 namespace trio {
 
@@ -45,16 +45,21 @@ class ParkingLot {
 
  private:
   friend struct detail_lot::Waiter;
+  friend void add_parking_lot_breaker(Task& task, ParkingLot& lot);
+  friend void remove_parking_lot_breaker(Task& task, ParkingLot& lot);
 
   detail::List<detail_lot::Waiter, detail_lot::Tag> waiters_;
   std::size_t size_ = 0;
   bool broken_ = false;
+  // Tasks whose end breaks the lot: they must not find it when it is gone.
+  std::vector<Task*> breakers_;
 };
 
-// Breaks `lot` when `task` ends, because nobody else can wake what is parked there. Mirrors
-// trio.lowlevel.add_parking_lot_breaker. Throws MisuseError if the task has ended.
+// Breaks `lot`, if it is still there, when `task` ends: because nobody else can wake what is parked
+// there. Mirrors trio.lowlevel.add_parking_lot_breaker.
 void add_parking_lot_breaker(Task& task, ParkingLot& lot);
-// Undoes one add. Throws MisuseError if there was none.
+// Undoes one add. Throws MisuseError if there was none. Mirrors
+// trio.lowlevel.remove_parking_lot_breaker.
 void remove_parking_lot_breaker(Task& task, ParkingLot& lot);
 
 }  // namespace lowlevel

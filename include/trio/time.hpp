@@ -68,6 +68,15 @@ constexpr Time after(Time start, Duration length) noexcept {
   return Time(std::chrono::nanoseconds(sum));
 }
 
+// How long it is from `start` to `end`, saturating.
+constexpr Duration between(Time start, Time end) noexcept {
+  std::chrono::nanoseconds::rep length = 0;
+  if (__builtin_sub_overflow(end.time_since_epoch().count(), start.time_since_epoch().count(),
+                             &length))
+    return end > start ? std::chrono::nanoseconds::max() : std::chrono::nanoseconds::min();
+  return std::chrono::nanoseconds(length);
+}
+
 // Where a run takes its time from. Mirrors trio.abc.Clock. Called on the run's thread only.
 class Clock {
  public:
@@ -88,11 +97,11 @@ class Clock {
 Time current_time();
 
 // Sleep. A checkpoint, always, even for zero. A negative length throws std::invalid_argument.
-// Mirrors trio.sleep.
+// Throws MisuseError if someone reschedules the task by hand. Mirrors trio.sleep.
 void sleep(Duration length);
 
-// Sleep until `deadline` on the run's clock; a checkpoint even if it has passed. Mirrors
-// trio.sleep_until.
+// Sleep until `deadline` on the run's clock; a checkpoint even if it has passed. Throws MisuseError
+// if someone reschedules the task by hand. Mirrors trio.sleep_until.
 void sleep_until(Time deadline);
 
 // Sleep until cancelled. Throws MisuseError if someone reschedules the task by hand. Mirrors

@@ -148,8 +148,9 @@ void CancelScope::cancel(CancelReason reason) {
 }
 
 bool CancelScope::cancel_called() {
-  if (!cancel_called_ && state_ == State::open && deadline_ != never && deadline_ <= runner_->now())
-    cancel(CancelReason{CancelSource::deadline, {}, {}});
+  if (cancel_called_ || state_ == State::closed || deadline_ == never) return cancel_called_;
+  detail::Runner* runner = runner_ ? runner_ : detail::Runner::of_this_thread();
+  if (runner && deadline_ <= runner->now()) cancel(CancelReason{CancelSource::deadline, {}, {}});
   return cancel_called_;
 }
 

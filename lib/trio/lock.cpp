@@ -8,9 +8,9 @@ namespace trio {
 
 bool Lock::try_acquire() {
   Task& task = lowlevel::current_task();
-  if (owner_ == &task) throw MisuseError("trio: this task holds the lock already");
   if (lot_.is_broken())
     throw BrokenResourceError("trio: the task that held the lock ended without releasing it");
+  if (owner_ == &task) throw MisuseError("trio: this task holds the lock already");
   if (owner_) return false;
   owner_ = &task;
   lowlevel::add_parking_lot_breaker(task, lot_);
@@ -31,7 +31,7 @@ void Lock::acquire() {
 
 void Lock::release() {
   Task& task = lowlevel::current_task();
-  if (owner_ != &task) throw MisuseError("trio: this task does not hold the lock it releases");
+  if (owner() != &task) throw MisuseError("trio: this task does not hold the lock it releases");
   lowlevel::remove_parking_lot_breaker(task, lot_);
   owner_ = lot_.unpark_one();
   if (owner_) lowlevel::add_parking_lot_breaker(*owner_, lot_);

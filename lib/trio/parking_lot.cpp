@@ -6,6 +6,7 @@
 #include <trio/errors.hpp>
 
 #include <algorithm>
+#include <exception>
 
 namespace trio::lowlevel {
 
@@ -27,6 +28,7 @@ BrokenResourceError broken() {
 }  // namespace
 
 ParkingLot::~ParkingLot() {
+  while (!breakers_.empty()) remove_parking_lot_breaker(*breakers_.back(), *this);
   if (!empty()) break_lot();
 }
 
@@ -65,6 +67,7 @@ void ParkingLot::break_lot() {
 
 void add_parking_lot_breaker(Task& task, ParkingLot& lot) {
   static_cast<detail::TaskRecord&>(task).breakers.push_back(&lot);
+  lot.breakers_.push_back(&task);
 }
 
 void remove_parking_lot_breaker(Task& task, ParkingLot& lot) {
@@ -73,6 +76,7 @@ void remove_parking_lot_breaker(Task& task, ParkingLot& lot) {
   if (found == breakers.end())
     throw MisuseError("trio: this task is not a breaker of this parking lot");
   breakers.erase(found);
+  lot.breakers_.erase(std::find(lot.breakers_.begin(), lot.breakers_.end(), &task));
 }
 
 }  // namespace trio::lowlevel

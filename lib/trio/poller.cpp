@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
+#include <utility>
 
 namespace trio::detail {
 
@@ -19,6 +20,11 @@ namespace {
 
 [[noreturn]] void fail(char const* what) {
   throw std::system_error(errno, std::generic_category(), what);
+}
+
+std::system_error cannot_wait(int error) {
+  return std::system_error(error, std::generic_category(),
+                           "trio: this descriptor cannot be waited for");
 }
 
 }  // namespace
@@ -60,36 +66,46 @@ std::size_t Poller::poll(Duration timeout) {
     bool const broken = event.events & (EPOLLERR | EPOLLHUP);
     if (broken || event.events & (EPOLLIN | EPOLLRDHUP)) wake_task(found->second.reader);
     if (broken || event.events & EPOLLOUT) wake_task(found->second.writer);
-    update(event.data.fd, found->second);
+    // Fails if the descriptor was closed without notify_closing.
+    if (int const error = update(event.data.fd, found->second))
+      give_up(event.data.fd, found->second, error);
   }
   return static_cast<std::size_t>(count);
 }
 
-void Poller::wake_task(Task*& waiter) {
+void Poller::wake_task(Task*& waiter, std::exception_ptr error) {
   if (!waiter) return;
-  Task* task = waiter;
-  waiter = nullptr;
+  Task* task = std::exchange(waiter, nullptr);
   --waiters_;
-  lowlevel::reschedule(*task);
+  lowlevel::reschedule(*task, std::move(error));
 }
 
-void Poller::update(int fd, Waiters& waiters) {
+void Poller::give_up(int fd, Waiters& waiters, int error) {
+  auto const reason = std::make_exception_ptr(cannot_wait(error));
+  wake_task(waiters.reader, reason);
+  wake_task(waiters.writer, reason);
+  by_fd_.erase(fd);
+}
+
+int Poller::update(int fd, Waiters& waiters) noexcept {
   if (!waiters.reader && !waiters.writer) {
     // Gone already if the descriptor was closed behind our back.
     if (waiters.registered) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
     by_fd_.erase(fd);
-    return;
+    return 0;
   }
   epoll_event event = {};
   event.events = (waiters.reader ? EPOLLIN | EPOLLRDHUP : 0u) | (waiters.writer ? EPOLLOUT : 0u) |
                  EPOLLONESHOT;
   event.data.fd = fd;
   int result = epoll_ctl(epoll_fd_, waiters.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
-  // The number may have been closed and reused by another descriptor since.
-  if (result < 0 && waiters.registered && errno == ENOENT)
-    result = epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event);
-  if (result < 0) fail("trio: this descriptor cannot be waited for");
+  // The number may have been closed and reused since: by another file, or by one that epoll still
+  // knows, because it is open elsewhere.
+  if (result < 0 && errno == (waiters.registered ? ENOENT : EEXIST))
+    result =
+        epoll_ctl(epoll_fd_, waiters.registered ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
   waiters.registered = true;
+  return result < 0 ? errno : 0;
 }
 
 void Poller::wait(int fd, Direction direction) {
@@ -100,13 +116,11 @@ void Poller::wait(int fd, Direction direction) {
                                 : "trio: another task is already waiting to write this descriptor");
   waiters.in(direction) = &lowlevel::current_task();
   ++waiters_;
-  try {
-    update(fd, waiters);
-  } catch (...) {
+  if (int const error = update(fd, waiters)) {
     waiters.in(direction) = nullptr;
     --waiters_;
-    if (!waiters.reader && !waiters.writer) by_fd_.erase(fd);
-    throw;
+    give_up(fd, waiters, error);
+    throw cannot_wait(error);
   }
   lowlevel::wait_task_rescheduled([this, fd, direction](lowlevel::RaiseCancel const&) {
     auto found = by_fd_.find(fd);
@@ -120,14 +134,10 @@ void Poller::wait(int fd, Direction direction) {
 void Poller::notify_closing(int fd) {
   auto found = by_fd_.find(fd);
   if (found == by_fd_.end()) return;
-  for (auto direction : {Direction::read, Direction::write}) {
-    Task*& waiter = found->second.in(direction);
-    if (!waiter) continue;
-    Task* task = std::exchange(waiter, nullptr);
-    --waiters_;
-    lowlevel::reschedule(*task, std::make_exception_ptr(ClosedResourceError(
-                                    "trio: the descriptor was closed by another task")));
-  }
+  auto const closed = std::make_exception_ptr(
+      ClosedResourceError("trio: the descriptor was closed by another task"));
+  wake_task(found->second.reader, closed);
+  wake_task(found->second.writer, closed);
   update(fd, found->second);
 }
 

@@ -3,6 +3,7 @@
 #include <trio/time.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <unordered_map>
 
 namespace trio {
@@ -42,9 +43,13 @@ class Poller {
     Task*& in(Direction direction) { return direction == Direction::read ? reader : writer; }
   };
 
-  // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for.
-  void update(int fd, Waiters& waiters);
-  void wake_task(Task*& waiter);
+  // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for. Returns 0, or
+  // the errno if epoll refuses.
+  int update(int fd, Waiters& waiters) noexcept;
+  // Wakes who waits there, if anybody does.
+  void wake_task(Task*& waiter, std::exception_ptr error = nullptr);
+  // epoll refused this descriptor: wakes who waits for it with the reason.
+  void give_up(int fd, Waiters& waiters, int error);
 
   int epoll_fd_;
   int const wake_fd_;

@@ -163,7 +163,11 @@ void Runner::run_task(TaskRecord& task) noexcept {
 void Runner::task_exited(TaskRecord& task) {
   std::unique_ptr<TaskRecord> const owner(&task);
   if (task.fiber) switcher_.release(*task.fiber);
-  for (lowlevel::ParkingLot* lot : task.breakers) lot->break_lot();
+  while (!task.breakers.empty()) {
+    lowlevel::ParkingLot& lot = *task.breakers.back();
+    lowlevel::remove_parking_lot_breaker(task, lot);
+    lot.break_lot();
+  }
   --living_;
   std::exception_ptr error = std::move(task.error);
   if (&task == main_task_) {
@@ -189,8 +193,8 @@ void Runner::pass() {
   if (primed != Primed::no && ready_.empty() && events == 0 && !woken) {
     if (primed == Primed::idle) {
       wake_idle_waiters();
-    } else if (!deadlines_.empty()) {
-      Duration const ahead = deadlines_.next() - now();
+    } else {
+      Duration const ahead = between(now(), deadlines_.next());
       if (ahead > std::chrono::nanoseconds(0)) clock_->autojump(ahead);
     }
   }
@@ -215,8 +219,8 @@ std::size_t Runner::poll(Primed& primed) {
         timeout = cushion;
         primed = Primed::idle;
       }
-    } else if (Duration const threshold = clock_->autojump_threshold(); threshold < timeout) {
-      timeout = threshold;
+    } else if (!deadlines_.empty() && clock_->autojump_threshold() < timeout) {
+      timeout = clock_->autojump_threshold();
       primed = Primed::autojump;
     }
   }
@@ -250,12 +254,14 @@ bool Runner::expire_deadlines() {
 }
 
 void Runner::sleep_until(Time deadline) {
-  Sleeper sleeper(*running_);
+  Sleeper sleeper(*running_, deadlines_);
   deadlines_.insert(sleeper, deadline);
   lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
     deadlines_.remove(sleeper);
     return lowlevel::Abort::succeeded;
   });
+  if (sleeper.heap_position != DeadlineEntry::not_in_heap)
+    throw MisuseError("trio: a sleeping task was rescheduled by hand");
 }
 
 void Runner::wake_idle_waiters() {
@@ -382,7 +388,8 @@ lowlevel::RunStatistics Runner::statistics() const {
   statistics.tasks_living = living_;
   statistics.tasks_runnable = ready_.size() + (batch_.size() - batch_next_);
   statistics.deadlines = deadlines_.size();
-  if (!deadlines_.empty()) statistics.until_next_deadline = deadlines_.next() - clock_->current_time();
+  if (!deadlines_.empty())
+    statistics.until_next_deadline = between(clock_->current_time(), deadlines_.next());
   statistics.run_sync_soon_queue = entry_queue_->size();
   statistics.steps = steps_;
   statistics.polls = polls_;

@@ -96,8 +96,14 @@ class Runner {
 
   // A task in sleep_until, on its own stack.
   struct Sleeper : DeadlineEntry {
-    explicit Sleeper(TaskRecord& sleeping) : DeadlineEntry(Kind::sleeper), task(sleeping) {}
+    Sleeper(TaskRecord& sleeping, DeadlineHeap& heap)
+        : DeadlineEntry(Kind::sleeper), task(sleeping), deadlines(heap) {}
+    Sleeper(Sleeper const&) = delete;
+    Sleeper& operator=(Sleeper const&) = delete;
+    ~Sleeper() { deadlines.remove(*this); }
+
     TaskRecord& task;
+    DeadlineHeap& deadlines;
   };
 
   static void run_task(TaskRecord& task) noexcept;

@@ -21,7 +21,7 @@ Time MockClock::current_time() {
   if (rate_ == 0) return virtual_base_;
   std::chrono::duration<double, std::nano> const real =
       std::chrono::steady_clock::now() - real_base_;
-  return virtual_base_ + std::chrono::duration_cast<std::chrono::nanoseconds>(real * rate_);
+  return after(virtual_base_, real * rate_);
 }
 
 Duration MockClock::real_time_until(Time deadline) {

@@ -18,7 +18,7 @@ class SystemClock final : public Clock {
     return Time(std::chrono::steady_clock::now().time_since_epoch());
   }
 
-  Duration real_time_until(Time deadline) override { return deadline - current_time(); }
+  Duration real_time_until(Time deadline) override { return between(current_time(), deadline); }
 };
 
 }  // namespace

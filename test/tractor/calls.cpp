@@ -239,7 +239,7 @@ std::size_t weigh(std::vector<std::uint8_t> const& load) { return load.size(); }
 
 TEST_CASE("a 200 MB result and a 200 MB argument arrive whole") {
   constexpr std::size_t size = 200'000'000;
-  with_daemon(tractor::expose<bulk, weigh>, [](tractor::Portal daemon) {
+  with_daemon(tractor::expose<bulk, weigh>, [&](tractor::Portal daemon) {
     auto const load = daemon.run<bulk>(size);
     REQUIRE(load.size() == size);
     CHECK(load.front() == 7);
@@ -250,14 +250,14 @@ TEST_CASE("a 200 MB result and a 200 MB argument arrive whole") {
 
 TEST_CASE("cancelling a call overtakes the bulk data in front of it") {
   with_daemon(tractor::expose<bulk, wait_to_be_cancelled, tally>, [](tractor::Portal daemon) {
+    trio::Event begun;
+    trio::CancelScope scope;
     trio::open_nursery([&](trio::Nursery& nursery) {
-      trio::Event begun;
       nursery.start_soon([&] {
         while (daemon.run<tally>().first == 0) {
         }
         begun.set();
       });
-      trio::CancelScope scope;
       nursery.start_soon([&] { static_cast<void>(scope.enter([&] { daemon.run<wait_to_be_cancelled>(); })); });
       begun.wait();
       for (int i = 0; i < 4; ++i) nursery.start_soon([&] { daemon.run<bulk>(50'000'000); });

@@ -213,7 +213,7 @@ TEST_CASE("A9: deferred clean-up runs when an actor's task has failed, and the e
   CHECK(group.find<tractor::RemoteActorError>()->message() == "and then this");
 }
 
-TEST_CASE("A9: deferred clean-up runs when an actor is cancelled") {
+TEST_CASE("A9: deferred clean-up runs when an actor is cancelled, and its calls say so") {
   MarkerFile const marker;
   in_root([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
@@ -227,7 +227,7 @@ TEST_CASE("A9: deferred clean-up runs when an actor is cancelled") {
         trio::testing::wait_all_tasks_blocked();
         // The actor takes messages in order: after this one, the other has begun.
         portal.run<introspect>();
-        nursery.cancel();
+        CHECK(portal.cancel_actor());
       });
     });
     CHECK_FALSE(marker.exists());

@@ -203,7 +203,7 @@ TEST_CASE("a program that never links up is ended when the spawn timeout has pas
   in_root([] {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
       try {
-        nursery.start_actor("tail", {.executable = "/usr/bin/sleep",
+        nursery.start_actor("mute", {.executable = support::program("never_links_up"),
                                      .spawn_timeout = 50ms,
                                      .cancel_timeout = 10ms});
         FAIL("it started");

@@ -40,12 +40,16 @@ std::vector<std::string> leftover_directories() {
   std::vector<std::string> found;
   std::string const prefix = "tractor-" + std::to_string(getpid()) + "-";
   char const* runtime = std::getenv("XDG_RUNTIME_DIR");
-  for (fs::path const base : {fs::path("/tmp"), fs::path(runtime ? runtime : "/tmp")}) {
+  for (fs::path const& base : {fs::path("/tmp"), fs::path(runtime ? runtime : "/tmp")}) {
     std::error_code ignored;
     for (auto const& entry : fs::directory_iterator(base, ignored))
       if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());
   }
   return found;
+}
+
+std::string program(std::string const& name) {
+  return fs::read_symlink("/proc/self/exe").parent_path() / name;
 }
 
 std::size_t open_descriptors() {

@@ -22,6 +22,9 @@ std::vector<std::string> leftover_directories();
 // How many descriptors this process has open.
 std::size_t open_descriptors();
 
+// The path of a test program that was built beside this one.
+std::string program(std::string const& name);
+
 // Runs `body` as the root of a tree in a run of its own, and checks that nothing of the tree is left
 // afterwards: no process, no zombie, no directory, no descriptor.
 template <class Body> auto in_root(tractor::RootOptions const& options, Body&& body) {

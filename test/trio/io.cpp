@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <doctest/doctest.h>
-
-#include <fcntl.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -16,6 +9,12 @@
 #include <system_error>
 #include <utility>
 #include <vector>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using trio::lowlevel::checkpoint;
@@ -30,8 +29,11 @@ namespace {
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) { REQUIRE(fd >= 0); }
+
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
   ~Descriptor() { close(); }
+
   operator int() const noexcept { return fd_; }
 
   void close() {
@@ -45,6 +47,7 @@ class Descriptor {
 // Two connected, non-blocking sockets.
 struct Pair {
   Pair() : Pair(make()) {}
+
   Descriptor a, b;
 
  private:
@@ -61,8 +64,7 @@ void put(int fd) { REQUIRE(write(fd, "x", 1) == 1); }
 
 void fill(int fd) {
   std::array<char, 65536> const junk{};
-  while (write(fd, junk.data(), junk.size()) > 0) {
-  }
+  while (write(fd, junk.data(), junk.size()) > 0) {}
   REQUIRE(errno == EAGAIN);
 }
 
@@ -102,8 +104,7 @@ std::function<void()> whatever(void (*wait)(int), int fd) {
   return [wait, fd] {
     try {
       wait(fd);
-    } catch (std::system_error const&) {
-    }
+    } catch (std::system_error const&) {}
   };
 }
 

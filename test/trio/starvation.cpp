@@ -3,18 +3,17 @@
 // many switches: no system call each.
 #include "support.hpp"
 
-#include <doctest/doctest.h>
-
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using trio::lowlevel::checkpoint;
@@ -27,9 +26,12 @@ namespace {
 class Readable {
  public:
   Readable() : fd_(eventfd(1, EFD_CLOEXEC)) {}
+
   Readable(Readable const&) = delete;
   Readable& operator=(Readable const&) = delete;
+
   ~Readable() { close(fd_); }
+
   int fd() const noexcept { return fd_; }
 
  private:
@@ -44,12 +46,12 @@ long coarse_tick() {
 
 // Computes until the kernel's coarse clock has moved on: 1 to 10 ms.
 void compute_for_a_tick() {
-  for (long const start = coarse_tick(); coarse_tick() == start;) {
-  }
+  for (long const start = coarse_tick(); coarse_tick() == start;) {}
 }
 
 // How often `busy` tasks get to their checkpoint until a task has read a readable descriptor.
-int turns_until_read(int busy, trio::RunOptions options, std::function<void()> compute = [] {}) {
+int turns_until_read(
+    int busy, trio::RunOptions options, std::function<void()> compute = [] {}) {
   int turns = 0;
   trio::run(options, [&] {
     Readable const readable;
@@ -97,9 +99,7 @@ TEST_CASE("busy tasks starve no descriptor") {
   CHECK(turns_until_read(100, {}) <= 1000);
 }
 
-TEST_CASE("a busy task alone starves no descriptor") {
-  CHECK(turns_until_read(1, {}) <= 600);
-}
+TEST_CASE("a busy task alone starves no descriptor") { CHECK(turns_until_read(1, {}) <= 600); }
 
 TEST_CASE("busy tasks that compute long between checkpoints starve no descriptor") {
   CHECK(turns_until_read(1, {}, compute_for_a_tick) <= 5);
@@ -154,8 +154,7 @@ TEST_CASE("busy tasks do not delay a deadline: it takes effect in the pass that 
       int late = 0;
       trio::open_nursery([&](trio::Nursery& nursery) {
         nursery.start_soon([&] {
-          for (int second = 1; second <= 10; ++second)
-            trio::sleep_until(trio::Time(second * 1s));
+          for (int second = 1; second <= 10; ++second) trio::sleep_until(trio::Time(second * 1s));
           static_cast<void>(trio::move_on_after(1s, [] { trio::sleep_forever(); }));
           stop = true;
         });

@@ -4,15 +4,16 @@
 #include <trio/trio.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <functional>
 #include <numeric>
 #include <ostream>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -139,13 +140,32 @@ inline Verdict matches(std::exception_ptr const& error, Pattern const& pattern) 
 
 }  // namespace support
 
+// How a failed CHECK shows what doctest does not know.
 namespace doctest {
+
+template <> struct StringMaker<std::exception_ptr> {
+  static String convert(std::exception_ptr const& error) { return trio::describe(error).c_str(); }
+};
+
+template <class Rep, class Period> struct StringMaker<std::chrono::duration<Rep, Period>> {
+  static String convert(std::chrono::duration<Rep, Period> length) {
+    return (std::to_string(std::chrono::nanoseconds(length).count()) + "ns").c_str();
+  }
+};
+
+template <> struct StringMaker<trio::Duration> {
+  static String convert(trio::Duration length) { return toString(length.nanoseconds()); }
+};
+
+template <> struct StringMaker<trio::Time> {
+  static String convert(trio::Time time) { return toString(time.time_since_epoch()); }
+};
 
 template <class T> struct StringMaker<std::vector<T>> {
   static String convert(std::vector<T> const& items) {
-    std::ostringstream text;
-    for (auto const& item : items) text << (&item == &items[0] ? "{" : ", ") << item;
-    return (items.empty() ? "{}" : text.str() + "}").c_str();
+    String text = "{";
+    for (auto const& item : items) text += (&item == &items[0] ? "" : ", ") + toString(item);
+    return text + "}";
   }
 };
 

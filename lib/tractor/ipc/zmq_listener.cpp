@@ -120,9 +120,12 @@ bool ZmqListener::say(ZmqRoute route, ZmqKind kind) {
 }
 
 void ZmqListener::on_message(std::span<zmq::message_t> parts) {
-  auto const route = route_in(parts[0]);
-  if (!route) return report("ignored a peer that chose its own routing id");
   auto const content = parts.subspan(1);
+  auto const route = route_in(parts[0]);
+  if (!route) {
+    if (is_greeting(content)) report("ignored a peer that chose a routing id for itself");
+    return;
+  }
   auto const found = peers_.find(*route);
   if (found != peers_.end())
     found->second.link->lane_received(found->second.lane, content);

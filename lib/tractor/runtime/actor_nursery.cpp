@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace tractor {
@@ -21,9 +23,12 @@ namespace {
 using runtime::Child;
 using runtime::Outcome;
 
-// "app::fetch(int)" to "fetch".
-std::string short_name(std::string const& function) {
-  std::string const name = function.substr(0, function.find_first_of("(<"));
+// "app::(anonymous namespace)::fetch(int)" to "fetch".
+std::string short_name(std::string name) {
+  constexpr std::string_view anonymous = "(anonymous namespace)";
+  for (auto at = name.find(anonymous); at != std::string::npos; at = name.find(anonymous))
+    name.erase(at, anonymous.size());
+  name.erase(std::min(name.find_first_of("(<"), name.size()));
   auto const scope = name.rfind(':');
   return scope == std::string::npos ? name : name.substr(scope + 1);
 }

@@ -94,7 +94,8 @@ void Child::watch_process() {
   if (!killed_by_us_ && !(ended.is_success() && peer_->said_goodbye()))
     death_ = std::make_exception_ptr(ActorDied(id_, ended.status, ended.signalled));
   exited_.set();
-  static_cast<void>(trio::move_on_after(settling_time, [&] { peer_->over().wait(); }));
+  if (peer_->is_ready())
+    static_cast<void>(trio::move_on_after(settling_time, [&] { peer_->over().wait(); }));
   if (!peer_->is_over())
     peer_->fail(death_ ? death_
                        : std::make_exception_ptr(

@@ -17,8 +17,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace tractor {
@@ -28,6 +30,9 @@ std::shared_ptr<spdlog::logger> make_logger(ActorId const& id);
 namespace {
 
 trio::TaskLocal<LocalActor> const current_local_actor;
+
+// No tree of actors is to be deeper: one that spawns without end must end somewhere.
+constexpr int deepest = 100;
 
 // How long an ending child waits for its parent to have received everything.
 constexpr std::chrono::seconds farewell_patience(1);
@@ -53,16 +58,24 @@ LocalActor::LocalActor(runtime::Specification const& specification)
   tree_id_ = specification.tree_id;
   log_level_ = specification.log_level;
   runtime_vars_ = specification.runtime_vars;
-  bool const same_build = specification.build_id == build_id();
+}
+
+void LocalActor::expose(std::vector<wire::FunctionRef> const& functions, bool same_build) {
   auto const registered = registered_functions();
-  for (wire::FunctionRef const& function : specification.exposed) {
-    auto const found = resolve(registered, {function.name, same_build ? function.record : 0,
-                                            function.signature_hash});
-    if (found.entry)
-      exposed_.push_back(found.entry);
-    else
-      log(LogLevel::warning, "this program cannot expose what its parent asked for: " +
-                                 found.sentence);
+  for (wire::FunctionRef const& function : functions) {
+    auto const known = exposed_.size();
+    if (same_build) {
+      if (auto const* entry = resolve(registered, {function.name, function.record, 0}).entry)
+        exposed_.push_back(entry);
+    } else {
+      // By name alone: whether the signature is the same, each call asks for itself.
+      std::copy_if(registered.begin(), registered.end(), std::back_inserter(exposed_),
+                   [&](Entry const* entry) { return entry->id().name() == function.name; });
+    }
+    if (exposed_.size() == known)
+      log(LogLevel::warning, "this program has no function '" + readable_name(function.name) +
+                                 "', which its parent wants it to expose; name it in a "
+                                 "tractor::expose<...> there");
   }
 }
 
@@ -210,6 +223,9 @@ std::unique_ptr<ipc::Link> LocalActor::expect_child(std::string const& identity)
 }
 
 runtime::Specification LocalActor::specify_child(std::string name, std::string link_identity) {
+  if (depth_ >= deepest)
+    throw SpawnError("tractor: actor " + describe(id_) + " is " + std::to_string(depth_) +
+                     " levels below the root; a tree this deep is taken for a runaway one");
   runtime::Specification child;
   child.build_id = build_id();
   child.id = {std::move(name), runtime::make_unique_id(), 0};

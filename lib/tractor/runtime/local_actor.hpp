@@ -49,6 +49,9 @@ class LocalActor final : public Actor {
   // to the parent, and ends the service. Shielded; does each once. A checkpoint.
   void end();
 
+  // Adds those of this program's functions that a parent, of this build or another, wants exposed.
+  void expose(std::vector<wire::FunctionRef> const& functions, bool same_build);
+
   // Links up with the actor that spawned this one. Throws TransportClosed. A checkpoint.
   void join_parent(runtime::Specification const& specification);
   std::shared_ptr<runtime::Peer> const& parent_peer() const noexcept { return parent_; }

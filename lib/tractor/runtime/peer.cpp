@@ -100,6 +100,7 @@ void Peer::await_introduction(ActorId const& expected) {
   id_ = expected;
   send(Lane::control, wire::Welcome{actor_.id(), build_id()});
   ready_.set();
+  if (cancel_asked_) request_cancel(*cancel_asked_);
 }
 
 void Peer::serve(Explain const& explain) {
@@ -208,7 +209,10 @@ Buffer Peer::call(FunctionId const& function, Buffer arguments, trio::Duration p
 }
 
 void Peer::request_cancel(std::string reason) {
-  try_send(Lane::control, wire::CancelActor{actor_.id(), std::move(reason)});
+  if (is_ready())
+    try_send(Lane::control, wire::CancelActor{actor_.id(), std::move(reason)});
+  else
+    cancel_asked_ = std::move(reason);
 }
 
 void Peer::say_goodbye(trio::Duration patience) {
@@ -268,7 +272,8 @@ void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::strin
   error.kind = wire::Error::Kind::refused;
   error.because = because;
   error.error.source = actor_.id();
-  error.error.message = "actor " + describe(actor_.id()) + ": " + std::move(sentence);
+  error.error.message =
+      "tractor: actor " + describe(actor_.id()) + " refuses a call: " + std::move(sentence);
   try_send(Lane::control, error);
 }
 
@@ -281,7 +286,7 @@ void Peer::on(wire::Start start, Buffer arguments) {
     return;
   }
   if (actor_.is_cancelled()) {
-    refuse(start.dialog, wire::RefusedBecause::cancelled, "is being cancelled");
+    refuse(start.dialog, wire::RefusedBecause::cancelled, "it is being cancelled");
     return;
   }
   bool const same_build = build_id_ == build_id();
@@ -294,7 +299,7 @@ void Peer::on(wire::Start start, Buffer arguments) {
            mismatch ? wire::RefusedBecause::signature
            : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
                                                         : wire::RefusedBecause::unknown,
-           resolution.sentence +
+           readable_name(start.function.name) + ": " + resolution.sentence +
                (mismatch ? "; the caller's signature: " + start.function.signature : ""));
     return;
   }

@@ -77,7 +77,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // has ended, but not longer than `patience`. A checkpoint.
   Buffer call(FunctionId const& function, Buffer arguments, trio::Duration patience);
 
-  // Asks the actor to end. Not a checkpoint; does nothing if the link is over.
+  // Asks the actor to end, as soon as the handshake is done. Not a checkpoint; does nothing if the
+  // link is over.
   void request_cancel(std::string reason);
 
   // Our last words: nothing is sent after them. Waits for the peer's farewell, not longer than
@@ -131,6 +132,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   trio::Event farewell_;
   std::exception_ptr failure_;
   int goodbyes_ = 0;
+  // Of a request_cancel that came before the handshake was done.
+  std::optional<std::string> cancel_asked_;
 
   std::uint64_t next_dialog_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Call>> calls_;

@@ -33,6 +33,7 @@ constexpr int exit_not_an_actor = 97;
 
 void serve_as_child(runtime::Specification const& specification) {
   auto const actor = LocalActor::begin(std::make_shared<LocalActor>(specification));
+  actor->expose(specification.exposed, specification.build_id == build_id());
   std::exception_ptr error;
   try {
     actor->join_parent(specification);

@@ -13,19 +13,6 @@ namespace {
 // Filled before main, and while a library is loaded.
 constinit Entry* first_entry = nullptr;
 
-// What is inside "tractor::function<&(...)>" or "tractor::function<...>".
-std::string readable_function(std::string_view name) {
-  constexpr std::string_view open = "tractor::function<";
-  std::string const readable = detail::demangle(std::string(name).c_str());
-  std::string_view inner = readable;
-  if (!inner.starts_with(open) || !inner.ends_with(">")) return readable;
-  inner.remove_prefix(open.size());
-  inner.remove_suffix(1);
-  if (inner.starts_with("&")) inner.remove_prefix(1);
-  if (inner.starts_with("(") && inner.ends_with(")")) inner = inner.substr(1, inner.size() - 2);
-  return std::string(inner);
-}
-
 // The distinct functions among `entries` that are called `name`.
 std::vector<Entry const*> called(std::string_view name, std::span<Entry const* const> entries) {
   std::vector<Entry const*> found;
@@ -45,8 +32,21 @@ Resolution grant(Entry const& entry) { return {&entry, Refusal::none, {}}; }
 
 }  // namespace
 
+// What is inside "tractor::function<&(...)>" or "tractor::function<...>".
+std::string readable_name(std::string_view name) {
+  constexpr std::string_view open = "tractor::function<";
+  std::string const readable = detail::demangle(std::string(name).c_str());
+  std::string_view inner = readable;
+  if (!inner.starts_with(open) || !inner.ends_with(">")) return readable;
+  inner.remove_prefix(open.size());
+  inner.remove_suffix(1);
+  if (inner.starts_with("&")) inner.remove_prefix(1);
+  if (inner.starts_with("(") && inner.ends_with(")")) inner = inner.substr(1, inner.size() - 2);
+  return std::string(inner);
+}
+
 std::string FunctionId::readable_name() const {
-  return is_named_ ? std::string(name_) : readable_function(name_);
+  return is_named_ ? std::string(name_) : tractor::readable_name(name_);
 }
 
 std::uint64_t FunctionId::offset() const noexcept { return detail::offset_in_program(anchor_); }

@@ -21,8 +21,10 @@ std::string demangle(char const* mangled) {
   std::unique_ptr<char, void (*)(void*)> const readable(
       abi::__cxa_demangle(mangled, nullptr, nullptr, &status), std::free);
   std::string name = readable ? readable.get() : mangled;
-  for (std::size_t at; (at = name.find(string_in_full)) != std::string::npos;)
-    name.replace(at, string_in_full.size(), "std::string");
+  for (std::size_t at; (at = name.find(string_in_full)) != std::string::npos;) {
+    bool const before_bracket = name.compare(at + string_in_full.size(), 2, " >") == 0;
+    name.replace(at, string_in_full.size() + before_bracket, "std::string");
+  }
   return name;
 }
 

@@ -73,4 +73,6 @@ void use(Portal portal, Point const& point, Node node, std::unique_ptr<Point> bo
   portal.run<tractor::named<"local", local>>(1);
 }
 
-tractor::Exposed exposed() { return tractor::expose<local, twice<int>, Adder{3}, [] {}>; }
+tractor::Exposed exposed() {
+  return tractor::expose<local, twice<int>, Adder{3}, [] {}>;
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSL-1.0
+// How links end: in order, by force, and by the end of what carries them.
+#include "child.hpp"
+#include "support.hpp"
+
+#include <trio/testing.hpp>
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <signal.h>
+
+using namespace ipc_test;
+
+namespace {
+
+constexpr auto closed_here = "tractor: the link was closed at this end";
+constexpr auto closed_there = "tractor: the other end closed the link";
+
+bool contains(std::string const& text, std::string const& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// What comes until the link is over.
+int count_until_over(Link& link) {
+  for (int count = 0;; ++count) {
+    try {
+      (void)link.receive();
+    } catch (TransportClosed const&) {
+      return count;
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("closing one end ends the other, which first receives what was sent") {
+  play_on_each([](Scene& scene) {
+    for (bool const dialled_closes : {true, false}) {
+      CAPTURE(dialled_closes);
+      Pair pair(scene);
+      Link& closing = dialled_closes ? *pair.dialled : *pair.accepted;
+      Link& staying = dialled_closes ? *pair.accepted : *pair.dialled;
+      closing.send(Lane::data, frame("last", "words"));
+      closing.close(10s);
+      closing.close(0s);
+      CHECK(text(staying.receive()) == "last|words");
+      CHECK(reason_of(staying) == closed_there);
+      CHECK(reason_of(staying) == closed_there);
+      CHECK_THROWS_AS(staying.send(Lane::data, frame("too", "late")), TransportClosed);
+      CHECK(reason_of(closing) == closed_here);
+      CHECK_THROWS_WITH_AS(closing.send(Lane::data, frame("too", "late")), closed_here,
+                           TransportClosed);
+      CHECK_THROWS_AS(closing.wait_connected(), TransportClosed);
+    }
+  });
+}
+
+TEST_CASE("destroying one end ends the other") {
+  play_on_each([](Scene& scene) {
+    for (bool const dialled_goes : {true, false}) {
+      CAPTURE(dialled_goes);
+      Pair pair(scene);
+      (dialled_goes ? pair.dialled : pair.accepted).reset();
+      Link& staying = dialled_goes ? *pair.accepted : *pair.dialled;
+      CHECK(count_until_over(staying) == 0);
+    }
+  });
+}
+
+TEST_CASE("what was sent before a lingering close arrives, though all objects go at once") {
+  constexpr int count = 40;
+  play_on_each([](Scene& scene) {
+    for (bool const dialled_closes : {true, false}) {
+      CAPTURE(dialled_closes);
+      Pair pair(scene);
+      Link& closing = dialled_closes ? *pair.dialled : *pair.accepted;
+      Link& staying = dialled_closes ? *pair.accepted : *pair.dialled;
+      for (int i = 0; i < count; ++i) {
+        closing.send(Lane::data, {buffer("bulk"), Buffer(1'000'000)});
+        closing.send(Lane::control, frame("small", ""));
+        // What the closing end will never read must not spoil what it said.
+        if (getenv("REV")) staying.send(Lane::data, {buffer("ignored"), Buffer(1'000'000)});
+      }
+      closing.close(30s);
+      if (dialled_closes) {
+        pair.dialled.reset();
+        pair.dialling.reset();
+      } else {
+        pair.accepted.reset();
+        pair.listener.reset();
+        pair.accepting.reset();
+      }
+      CHECK(count_until_over(staying) == 2 * count);
+      MESSAGE(reason_of(staying));
+    }
+  });
+}
+
+TEST_CASE("the end of the listener is the end of its links") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto const waiting = pair.listener->expect("nobody yet");
+    pair.listener.reset();
+    CHECK(reason_of(*pair.accepted) == "tractor: the listener of this link was closed");
+    CHECK_THROWS_AS(waiting->wait_connected(), TransportClosed);
+    CHECK(count_until_over(*pair.dialled) == 0);
+  });
+}
+
+TEST_CASE("a link may be closed and destroyed while a task waits in it") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto waiting = pair.listener->expect("nobody yet");
+    auto connecting = pair.dialling->connect(pair.listener->endpoint(), "unknown");
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (Link* end : {pair.accepted.get(), pair.dialled.get()})
+        nursery.start_soon([end] { CHECK_THROWS_AS((void)end->receive(), TransportClosed); });
+      for (Link* end : {waiting.get(), connecting.get()})
+        nursery.start_soon([end] { CHECK_THROWS_AS(end->wait_connected(), TransportClosed); });
+      trio::lowlevel::checkpoint();
+      trio::lowlevel::checkpoint();
+      pair.accepted.reset();
+      pair.dialled.reset();
+      waiting.reset();
+      connecting.reset();
+    });
+  });
+}
+
+TEST_CASE("a peer that is killed in the middle of a message: no half of it arrives") {
+  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
+    CAPTURE(kind);
+    Child child([kind](std::string const& endpoint) {
+      dial(kind, endpoint, "child", [](Transport&, Link& link) {
+        link.send(Lane::data, frame("whole", ""));
+        for (int i = 0; i < 4; ++i) link.send(Lane::data, {buffer("half"), Buffer(300'000'000)});
+        trio::sleep_forever();
+      });
+    });
+    play(kind, [&](Scene& scene) {
+      auto const transport = scene.transport();
+      auto const listener = transport->listen("here");
+      auto const link = listener->expect("child");
+      child.tell(listener->endpoint());
+      link->wait_connected();
+      if (kind == TransportKind::ipc) CHECK(link->credentials()->pid == child.pid());
+      CHECK(text(link->receive()) == "whole|");
+      child.signal(SIGKILL);
+      CHECK(contains(reason_of(*link), "gone"));
+      CHECK_THROWS_AS(link->send(Lane::data, frame("too", "late")), TransportClosed);
+    });
+  }
+}
+
+TEST_CASE("a listener that is killed: those who dialled know") {
+  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
+    CAPTURE(kind);
+    Child child([kind](std::string const& endpoint) {
+      dial(kind, endpoint, "child", [](Transport& transport, Link& link) {
+        auto const listener = transport.listen("there");
+        auto const accepted = listener->expect("we");
+        link.send(Lane::control, frame(listener->endpoint(), ""));
+        trio::sleep_forever();
+      });
+    });
+    play(kind, [&](Scene& scene) {
+      auto const transport = scene.transport();
+      auto const listener = transport->listen("here");
+      auto const link = listener->expect("child");
+      child.tell(listener->endpoint());
+      auto const dialled = transport->connect(text(link->receive().header), "we");
+      dialled->wait_connected();
+      child.signal(SIGKILL);
+      CHECK(contains(reason_of(*dialled), "is gone"));
+      CHECK_THROWS_AS(dialled->send(Lane::data, frame("too", "late")), TransportClosed);
+      CHECK(contains(reason_of(*link), "gone"));
+    });
+  }
+}
+
+TEST_CASE("a peer that stands still delays the end by no more than the linger") {
+  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
+    CAPTURE(kind);
+    Child child([kind](std::string const& endpoint) {
+      dial(kind, endpoint, "child", [](Transport&, Link& link) {
+        (void)link.receive();
+        raise(SIGSTOP);
+      });
+    });
+    std::chrono::steady_clock::time_point begin;
+    play(kind, [&](Scene& scene) {
+      auto const transport = scene.transport();
+      auto const listener = transport->listen("here");
+      auto const link = listener->expect("child");
+      child.tell(listener->endpoint());
+      link->wait_connected();
+      link->send(Lane::control, frame("stand", "still"));
+      child.await_stop();
+      link->send(Lane::data, {buffer("never read"), Buffer(100'000'000)});
+      link->close(300ms);
+      begin = std::chrono::steady_clock::now();
+    });
+    auto const took = std::chrono::steady_clock::now() - begin;
+    CHECK(took > 200ms);
+    CHECK(took < 5s);
+  }
+}
+
+TEST_CASE("a message beyond the limit ends the link, at both ends, and only that one") {
+  play_on_each([](Scene& scene) {
+    auto const dialling = scene.transport();
+    scene.options.max_message_size = 1'000'000;
+    auto const accepting = scene.transport();
+    auto const listener = accepting->listen("here");
+    auto const accepted = listener->expect("sends too much");
+    auto const other_accepted = listener->expect("another");
+    auto const dialled = dialling->connect(listener->endpoint(), "sends too much");
+    auto const other_dialled = dialling->connect(listener->endpoint(), "another");
+    dialled->wait_connected();
+    other_dialled->wait_connected();
+    dialled->send(Lane::data, frame("before", ""));
+    dialled->send(Lane::data, {buffer("too much"), Buffer(1'000'001)});
+    CHECK(text(accepted->receive()) == "before|");
+    CHECK(count_until_over(*accepted) == 0);
+    CHECK(count_until_over(*dialled) == 0);
+    other_dialled->send(Lane::data, {buffer("just"), Buffer(1'000'000)});
+    CHECK(text(other_accepted->receive().header) == "just");
+  });
+}
+
+TEST_CASE("the end of the service nursery is the end of the links") {
+  play_on_each([](Scene& scene) {
+    auto const dialling = scene.transport();
+    std::unique_ptr<Transport> accepting;
+    std::unique_ptr<Listener> listener;
+    std::unique_ptr<Link> accepted;
+    std::unique_ptr<Link> dialled;
+    trio::open_nursery([&](trio::Nursery& service) {
+      accepting = tractor::ipc::make_zmq_transport(service, scene.options);
+      listener = accepting->listen("here");
+      accepted = listener->expect("somebody");
+      dialled = dialling->connect(listener->endpoint(), "somebody");
+      dialled->wait_connected();
+      service.cancel_scope().cancel();
+    });
+    CHECK(contains(reason_of(*accepted), "cancelled"));
+    listener.reset();
+    CHECK(count_until_over(*dialled) == 0);
+  });
+}
+
+TEST_CASE("transports, listeners and links may be destroyed after the run, in any order") {
+  for (int const order : {0, 1, 2}) {
+    CAPTURE(order);
+    std::unique_ptr<Transport> transport;
+    std::unique_ptr<Listener> listener;
+    std::unique_ptr<Link> accepted;
+    std::unique_ptr<Link> dialled;
+    play(TransportKind::ipc, [&](Scene& scene) {
+      transport = scene.transport();
+      listener = transport->listen("here");
+      accepted = listener->expect("somebody");
+      dialled = transport->connect(listener->endpoint(), "somebody");
+      dialled->wait_connected();
+      dialled->send(Lane::data, frame("never", "received"));
+    });
+    if (order == 0) transport.reset();
+    if (order <= 1) listener.reset();
+    accepted.reset();
+    dialled.reset();
+  }
+}
+
+TEST_CASE("dialling where nobody listens, or nobody of ours, fails with a sentence") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    auto const nowhere = transport->connect("ipc://" + scene.directory.path() + "/nowhere", "me");
+    CHECK_THROWS_WITH_AS(
+        nowhere->wait_connected(),
+        ("tractor: nobody listens at ipc://" + scene.directory.path() + "/nowhere").c_str(),
+        TransportClosed);
+    CHECK_THROWS_AS((void)transport->connect("what is that?", "me"), TransportClosed);
+    CHECK_THROWS_AS((void)transport->connect("ipc://" + std::string(200, 'x'), "me"),
+                    TransportClosed);
+  });
+  play(TransportKind::tcp, [](Scene& scene) {
+    auto const transport = scene.transport();
+    std::string endpoint;
+    {
+      auto const listener = transport->listen("here");
+      endpoint = listener->endpoint();
+    }
+    auto const nobody = transport->connect(endpoint, "me");
+    CHECK_THROWS_AS(nobody->wait_connected(), TransportClosed);
+  });
+}

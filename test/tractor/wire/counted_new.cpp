@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "counted_new.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+constinit thread_local CountedNew* counting = nullptr;
+
+void* allocate(std::size_t size) {
+  CountedNew::count(size);
+  if (void* const memory = std::malloc(std::max<std::size_t>(size, 1))) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+CountedNew::CountedNew() { counting = this; }
+
+CountedNew::~CountedNew() { counting = nullptr; }
+
+void CountedNew::count(std::size_t size) {
+  if (!counting) return;
+  counting->largest_ = std::max(counting->largest_, size);
+  counting->total_ += size;
+}
+
+void* operator new(std::size_t size) { return allocate(size); }
+
+void* operator new[](std::size_t size) { return allocate(size); }
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+
+void operator delete[](void* memory) noexcept { std::free(memory); }
+
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+TEST_CASE("allocations are counted") {
+  CountedNew const counted;
+  CHECK(counted.total() == 0);
+  auto const value = std::make_unique<char[]>(1000);
+  CHECK(counted.largest() == 1000);
+  CHECK(counted.total() >= 1000);
+}
