@@ -40,30 +40,29 @@ template <class OutputArchive> struct get_input_from_output;
 // and binary_data. The types of the standard library need no cereal/types header.
 //
 // The layout, without names, tags or alignment:
-//   integers, floats, char, enums  as they lie in memory, little-endian; long is 8 bytes
-//   bool                           one byte, 0 or 1
-//   sizes                          7 bits a byte, lowest first, the high bit set on all but the
-//   last strings, sequences, sets,      size, then the elements (a map's are key, then value); an
-//   element maps, Bytes                    that needs no bytes is written as one 0, so that a size
-//   can be
-//                                  checked against the bytes that are left
-//   array, tuple, pair, class      the elements, in order; a versioned class before its first
-//   object
-//                                  its version in 4 bytes
-//   optional, unique_ptr           bool, then the value if there is one
-//   shared_ptr                     0 for null, 1 before a new object, n + 2 for the n-th before
-//   variant                        index as a size, then the value; monostate is nothing
-//   duration, time_point           the count, since the clock's epoch
-//   filesystem::path, bitset       a string; eight bits a byte, lowest first
+// - integers, floats, characters: as they lie in memory, little-endian; long is 8 bytes.
+// - enums: their underlying integer. One may arrive with a value that has no name.
+// - bool: one byte, 0 or 1.
+// - sizes: 7 bits a byte, lowest first, the high bit set on all bytes but the last.
+// - strings, sequences, sets, maps, Bytes: the size, then the elements; those of a map are key and
+//   value. An element that needs no bytes is written as one 0: so a size can always be checked
+//   against the bytes that are left.
+// - array, tuple, pair, class: the elements, in order. Before the first object of a versioned
+//   class, its version in 4 bytes.
+// - optional, unique_ptr: a bool, then the value if there is one.
+// - shared_ptr: as sizes, 0 for null, 1 and then a new object, n + 2 for the n-th object before.
+// - variant: the index as a size, then the value; monostate is nothing.
+// - duration, time_point: the count, since the clock's epoch.
+// - filesystem::path: a string. bitset: eight bits a byte, lowest first.
 namespace tractor {
 
 static_assert(std::endian::native == std::endian::little,
               "tractor's archives copy numbers as they lie in memory, which the wire says is "
               "little-endian: this processor is not");
 
-// Classes may nest this deep in a message. More is an error at both ends, instead of a stack that
-// overflows.
-inline constexpr unsigned max_nesting = 200;
+// Classes may nest this deep in a message. More is an error at both ends, instead of a task's stack
+// that overflows: without optimisation a level may need more than a kilobyte.
+inline constexpr unsigned max_nesting = 100;
 
 namespace detail {
 
@@ -93,10 +92,12 @@ class Visits {
 
   // Back to `count`: an object ends, and another may come to lie where it was.
   void forget(std::size_t count) noexcept {
-    visits_.erase(visits_.begin() + static_cast<std::ptrdiff_t>(count), visits_.end());
+    if (visits_.size() != count) shrink(count);
   }
 
  private:
+  void shrink(std::size_t count) noexcept;
+
   std::vector<std::pair<void const*, std::type_info const*>> visits_;
 };
 

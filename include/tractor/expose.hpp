@@ -204,8 +204,8 @@ struct Resolution {
 // Finds what `request` means among the `exposed`. Nothing in a request is trusted.
 Resolution resolve(std::span<Entry const* const> exposed, FunctionRequest const& request);
 
-// What identifies this program's build: the linker's build id in hexadecimal, or where there is
-// none, as many digits hashed from the code.
+// What identifies this program's build: the linker's build id in hexadecimal, of 16 or 40 digits,
+// or where there is none, 40 digits hashed from the code.
 std::string const& build_id();
 
 }  // namespace tractor

@@ -120,7 +120,8 @@ Task& spawn(std::unique_ptr<detail::Job> job, std::string name);
 }
 
 // Starts a task that belongs to the run: it is cancelled when the main task has ended, and if it
-// throws, the run ends with TrioInternalError. Mirrors trio.lowlevel.spawn_system_task.
+// throws, the run ends with TrioInternalError. Throws MisuseError when the run is ending and its last
+// system task has ended. Mirrors trio.lowlevel.spawn_system_task.
 template <class F, class... A> Task& spawn_system_task(std::string name, F&& fn, A&&... args) {
   return detail_system::spawn(detail::make_job(std::forward<F>(fn), std::forward<A>(args)...),
                               std::move(name));

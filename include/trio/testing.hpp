@@ -104,6 +104,8 @@ class Sequencer {
  private:
   void wait_for_turn(int position);
   void open_turn(int position);
+  // A turn will never be taken: throws in everybody who waits.
+  void break_sequence();
 
   std::map<int, Task*> waiting_;
   std::map<int, bool> taken_;

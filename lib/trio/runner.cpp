@@ -100,8 +100,8 @@ void Runner::init(std::unique_ptr<Job> main) {
 
 void Runner::serve_entry_queue() {
   auto const failed = [this](std::exception_ptr error) {
-    Nursery& nursery = system_nursery_ ? *system_nursery_ : *entry_nursery_;
-    spawn(make_job([error] { std::rethrow_exception(error); }), "<failed run_sync_soon>", &nursery,
+    Nursery* nursery = open_system_nursery() ? system_nursery_ : entry_nursery_;
+    spawn(make_job([error] { std::rethrow_exception(error); }), "<failed run_sync_soon>", nursery,
           nullptr);
   };
   try {
@@ -145,8 +145,13 @@ TaskRecord& Runner::spawn(std::unique_ptr<Job> job, std::string name, Nursery* n
 }
 
 TaskRecord& Runner::spawn_system_task(std::unique_ptr<Job> job, std::string name) {
-  if (!system_nursery_) throw MisuseError("trio: the run is ending; no system task can be started");
-  return spawn(std::move(job), std::move(name), system_nursery_, nullptr);
+  Nursery* nursery = open_system_nursery();
+  if (!nursery) throw MisuseError("trio: the run is ending; no system task can be started");
+  return spawn(std::move(job), std::move(name), nursery, nullptr);
+}
+
+Nursery* Runner::open_system_nursery() const noexcept {
+  return system_nursery_ && !system_nursery_->closed_ ? system_nursery_ : nullptr;
 }
 
 void Runner::run_task(TaskRecord& task) noexcept {
@@ -267,7 +272,6 @@ void Runner::sleep_until(Time deadline) {
 void Runner::wake_idle_waiters() {
   auto const [first, last] = idle_waiters_.equal_range(idle_waiters_.begin()->first);
   for (auto waiter = first; waiter != last; ++waiter) reschedule(*waiter->second, nullptr);
-  idle_waiters_.erase(first, last);
 }
 
 void Runner::run_batch() {
@@ -313,12 +317,13 @@ void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
 
 void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
   TaskRecord& task = *running_;
-  count_cancel_point();
   ++task.counts.schedule_points;
   ++task.counts.cancel_points;
   task.parked = true;
   task.abort = abort;
   task.parked_uncaught = switcher_.uncaught_exceptions();
+  // Whatever cancels from here on finds the task parked: abort functions of others may wake it.
+  count_cancel_point();
   if (interrupt_pending_for(task)) deliver_interrupt();
   task.deliver_pending_cancel();
   switcher_.park(*task.fiber);
@@ -375,12 +380,14 @@ void Runner::deliver_interrupt() {
 }
 
 void Runner::wait_all_tasks_blocked(Duration cushion) {
-  TaskRecord& task = *running_;
-  auto const self = idle_waiters_.emplace(cushion, &task);
-  lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
-    idle_waiters_.erase(self);
-    return lowlevel::Abort::succeeded;
-  });
+  struct Waiter {
+    Runner& runner;
+    std::multimap<Duration, TaskRecord*>::iterator self;
+
+    ~Waiter() { runner.idle_waiters_.erase(self); }
+  } const waiter{*this, idle_waiters_.emplace(cushion, running_)};
+  lowlevel::wait_task_rescheduled(
+      [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });
 }
 
 lowlevel::RunStatistics Runner::statistics() const {

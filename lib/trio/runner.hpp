@@ -45,6 +45,7 @@ class Runner {
   // Adds a task, to run at the next pass. `nursery` is null for the first task only.
   TaskRecord& spawn(std::unique_ptr<Job> job, std::string name, Nursery* nursery,
                     Nursery* eventual_nursery);
+  // Throws MisuseError when the run is ending and has no system task left.
   TaskRecord& spawn_system_task(std::unique_ptr<Job> job, std::string name);
 
   // The one function that parks: see lowlevel::wait_task_rescheduled.
@@ -111,6 +112,8 @@ class Runner {
   // The first task: the nest of nurseries that every other task lives in.
   void init(std::unique_ptr<Job> main);
   void serve_entry_queue();
+  // Where system tasks live; null when it takes no more.
+  Nursery* open_system_nursery() const noexcept;
   void wait_for_entries();
 
   void pass();
@@ -149,7 +152,7 @@ class Runner {
   std::uint64_t steps_since_poll_ = 0;
   std::int64_t last_poll_tick_ = 0;
 
-  // By cushion, then by arrival.
+  // By cushion, then by arrival; each takes itself out.
   std::multimap<Duration, TaskRecord*> idle_waiters_;
 
   TaskRecord* init_task_ = nullptr;

@@ -55,19 +55,28 @@ void Sequencer::wait_for_turn(int position) {
     throw MisuseError("trio: Sequencer: turn " + std::to_string(position) + " is taken twice");
   if (broken_) throw MisuseError("trio: Sequencer: the sequence is broken, a task was cancelled");
   if (position == open_) {
-    lowlevel::checkpoint();
+    try {
+      lowlevel::checkpoint();
+    } catch (...) {
+      break_sequence();
+      throw;
+    }
     return;
   }
   waiting_[position] = &lowlevel::current_task();
   lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
     waiting_.erase(position);
-    broken_ = true;
-    for (auto const& [turn, task] : std::exchange(waiting_, {}))
-      lowlevel::reschedule(*task,
-                           std::make_exception_ptr(MisuseError(
-                               "trio: Sequencer: the sequence is broken, a task was cancelled")));
+    break_sequence();
     return lowlevel::Abort::succeeded;
   });
+}
+
+void Sequencer::break_sequence() {
+  broken_ = true;
+  for (auto const& [turn, task] : std::exchange(waiting_, {}))
+    lowlevel::reschedule(*task,
+                         std::make_exception_ptr(MisuseError(
+                             "trio: Sequencer: the sequence is broken, a task was cancelled")));
 }
 
 void Sequencer::open_turn(int position) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <doctest/doctest.h>
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
 using support::run;

@@ -188,8 +188,8 @@ TEST_CASE("a wait may have a deadline") {
 TEST_CASE("two tasks may not wait for the same end of one descriptor [IO:166]") {
   for_both_ways([](Way const& way, Pair& pair) {
     way.block(pair);
+    bool done = false;
     trio::open_nursery([&](trio::Nursery& nursery) {
-      bool done = false;
       nursery.start_soon([&] {
         way.wait(pair.a);
         done = true;
@@ -365,8 +365,8 @@ TEST_CASE("notify_readable wakes who waits to read, and only that") {
 TEST_CASE("after notify_readable a descriptor can be waited for as before") {
   Pair pair;
   trio::run([&] {
+    int woken = 0;
     trio::open_nursery([&](trio::Nursery& nursery) {
-      int woken = 0;
       nursery.start_soon([&] {
         for (; woken < 3; ++woken) wait_readable(pair.a);
       });

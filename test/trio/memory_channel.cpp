@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <iterator>
 #include <memory>
@@ -13,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
 using support::run;
@@ -88,7 +88,8 @@ TEST_CASE("several senders and receivers share a channel and every value arrives
       for (int base : {0, 100})
         nursery.start_soon(
             [base](trio::MemorySendChannel<int> const& to) {
-              for (int i = 0; i < 50; ++i) const_cast<trio::MemorySendChannel<int>&>(to).send(base + i);
+              for (int i = 0; i < 50; ++i)
+                const_cast<trio::MemorySendChannel<int>&>(to).send(base + i);
             },
             sender.clone());
       for (int i = 0; i < 3; ++i)
@@ -292,7 +293,7 @@ TEST_CASE("statistics tell what is buffered, open and waiting [ch:312]") {
     check({1, 2, 1, 1, 0, 0});
     trio::open_nursery([&, &to = sender, &from = receiver](trio::Nursery& nursery) {
       to.send_nowait(2);
-      for (int i = 0; i < 2; ++i) nursery.start_soon([&] { to.send(i); });
+      for (int i = 0; i < 2; ++i) nursery.start_soon([&, i] { to.send(i); });
       wait_all_tasks_blocked();
       check({2, 2, 1, 1, 2, 0});
       from.receive_nowait();
@@ -619,9 +620,11 @@ namespace {
 // Throws when it is moved the given number of times from now.
 struct Fragile {
   explicit Fragile(int number) : value(number) {}
+
   Fragile(Fragile&& other) : value(other.value) {
     if (moves_left > 0 && --moves_left == 0) throw std::runtime_error("broke in transit");
   }
+
   int value;
   static inline int moves_left = 0;
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <doctest/doctest.h>
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
 using support::run;

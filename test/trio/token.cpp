@@ -178,10 +178,11 @@ TEST_CASE("a call that always queues itself again starves no task [R:1550]") {
 }
 
 TEST_CASE("a call that always queues itself again starves no timeout either") {
-  run([] {
+  bool done = false;
+  std::function<void()> naughty;
+  run([&] {
     TrioToken const token = current_trio_token();
-    bool done = false;
-    std::function<void()> naughty = [&] {
+    naughty = [&, token] {
       if (!done) token.run_sync_soon(naughty);
     };
     token.run_sync_soon(naughty);

@@ -7,11 +7,6 @@
 
 namespace tractor::ipc {
 
-void ZmqAcceptedLink::wait_connected() {
-  auto const kept = inbox();
-  kept->wait_connected();
-}
-
 bool ZmqAcceptedLink::transmit(Lane lane, std::span<zmq::message_t> parts) {
   auto const route = routes_[static_cast<std::size_t>(lane)];
   return route && listener_->send(*route, parts);

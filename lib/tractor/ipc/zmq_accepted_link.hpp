@@ -18,8 +18,6 @@ class ZmqAcceptedLink final : public ZmqLink {
 
   ~ZmqAcceptedLink() override { close(std::chrono::seconds(0)); }
 
-  void wait_connected() override;
-
   std::string const& identity() const noexcept { return identity_; }
 
   void set_route(Lane lane, ZmqRoute route) { routes_[static_cast<std::size_t>(lane)] = route; }

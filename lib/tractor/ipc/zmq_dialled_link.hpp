@@ -25,25 +25,30 @@ class ZmqDialledLink final : public ZmqLink {
 
   ~ZmqDialledLink() override { close(std::chrono::seconds(0)); }
 
-  void wait_connected() override;
-
  private:
+  // A lane's socket, and what becomes of it.
   class LaneEnd final : public ZmqReader {
    public:
     LaneEnd(ZmqDialledLink& link, Lane lane);
 
     void connect(ZmqOptions const& options, std::string const& user);
 
-    ZmqSocket socket;
+    bool send(std::span<zmq::message_t> parts) { return socket_.send(parts); }
+
+    void close(std::chrono::milliseconds linger);
 
    private:
     void on_message(std::span<zmq::message_t> parts) override;
-    void on_idle(bool writable) override;
+    void on_idle() override;
     void on_cancelled() override;
+    void on_connection_event(int event);
 
     ZmqDialledLink& link_;
     Lane lane_;
-    bool attached_ = false;
+    ZmqSocket socket_;
+    std::optional<ZmqMonitor> monitor_;
+    // The connection has ended, but something that came by it may be unread.
+    bool disconnected_ = false;
   };
 
   bool transmit(Lane lane, std::span<zmq::message_t> parts) override;
@@ -51,18 +56,15 @@ class ZmqDialledLink final : public ZmqLink {
 
   void report(std::string const& what) override { report_(what); }
 
-  void on_connection_event(int event);
+  LaneEnd& end(Lane lane) { return lane == Lane::control ? control_ : data_; }
 
   // First: the sockets need it to their end.
   std::shared_ptr<ZmqContext> context_;
   trio::Nursery& service_;
   std::string endpoint_;
   std::function<void(std::string const&)> report_;
-  trio::Time give_up_at_;
   LaneEnd control_;
   LaneEnd data_;
-  // Of the control lane; the other fails for the same reasons.
-  std::optional<ZmqMonitor> monitor_;
 };
 
 }  // namespace tractor::ipc

@@ -26,17 +26,24 @@ void ZmqLink::send(Lane lane, Frame frame) {
     throw TransportClosed("tractor: the connection to the other end of the link is gone");
 }
 
+void ZmqLink::wait_connected() {
+  auto const kept = inbox_;
+  kept->wait_connected();
+}
+
 Frame ZmqLink::receive() {
-  auto const inbox = inbox_;
-  return inbox->receive();
+  auto const kept = inbox_;
+  return kept->receive();
 }
 
 void ZmqLink::close(trio::Duration linger) {
+  // To a peer that never came there is nothing to say.
+  bool const lingers = inbox_->is_connected();
   inbox_->finish_at_once("tractor: the link was closed at this end");
   if (std::exchange(released_, true)) return;
   for (Lane const lane : lanes)
     if (state(lane) == State::open) say(lane, ZmqKind::end);
-  release(linger);
+  release(lingers ? linger : std::chrono::seconds(0));
 }
 
 void ZmqLink::fail(std::string reason) {

@@ -18,6 +18,7 @@ namespace tractor::ipc {
 // reads the sockets tells it what happens to its lanes.
 class ZmqLink : public Link {
  public:
+  void wait_connected() final;
   void send(Lane lane, Frame frame) final;
   Frame receive() final;
   void close(trio::Duration linger) final;
@@ -32,9 +33,6 @@ class ZmqLink : public Link {
   void lane_lost(Lane lane, std::string const& reason);
   // The link is over, without the peer's doing.
   void fail(std::string reason);
-
- protected:
-  std::shared_ptr<Inbox> const& inbox() const noexcept { return inbox_; }
 
  private:
   enum class State { unopened, open, over };

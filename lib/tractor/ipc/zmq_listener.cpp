@@ -5,6 +5,7 @@
 #include "zmq_accepted_link.hpp"
 #include "zmq_error.hpp"
 #include "zmq_frame.hpp"
+#include "zmq_property.hpp"
 #include "zmq_socket_options.hpp"
 
 #include <algorithm>
@@ -33,12 +34,6 @@ zmq::message_t encode(ZmqRoute route) {
   *part.data<char>() = 0;
   std::memcpy(part.data<char>() + 1, &route, sizeof route);
   return part;
-}
-
-// What ZeroMQ knows of a message's connection; empty if it does not.
-char const* property(zmq::message_t const& message, char const* name) {
-  char const* const value = zmq_msg_gets(const_cast<zmq::message_t&>(message).handle(), name);
-  return value ? value : "";
 }
 
 }  // namespace
@@ -147,7 +142,7 @@ void ZmqListener::let_in(ZmqRoute route, zmq::message_t const& greeting) {
   link->lane_opened(lane, credentials_in(property(greeting, "Peer-Address")));
 }
 
-void ZmqListener::on_idle(bool /*writable*/) {
+void ZmqListener::on_idle() {
   for (ZmqRoute const route : std::exchange(lost_, {})) {
     auto const peer = peers_.extract(route);
     if (!peer.empty())

@@ -58,7 +58,7 @@ class ZmqListener final : public Listener, ZmqReader {
   };
 
   void on_message(std::span<zmq::message_t> parts) override;
-  void on_idle(bool writable) override;
+  void on_idle() override;
   void on_cancelled() override;
   void on_connection_event(int event, int value);
 

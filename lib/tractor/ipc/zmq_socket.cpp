@@ -19,13 +19,12 @@ ZmqSocket::ZmqSocket(zmq::context_t& context, zmq::socket_type type)
 
 void ZmqSocket::start(trio::Nursery& nursery, std::string name, ZmqReader& reader) {
   state_->reader = &reader;
-  state_->task_runs = true;
   nursery.start_soon({.name = std::move(name)}, [state = state_] {
     struct End {
       State& state;
 
       ~End() {
-        state.task_runs = false;
+        state.parked = false;
         if (state.reader) state.reader->on_cancelled();
       }
     } end{*state};
@@ -36,24 +35,28 @@ void ZmqSocket::start(trio::Nursery& nursery, std::string name, ZmqReader& reade
 void ZmqSocket::run(State& state) {
   while (state.socket) {
     read_all(state);
-    if (state.socket) trio::lowlevel::wait_readable(state.fd);
+    if (!state.socket) return;
+    state.parked = true;
+    trio::lowlevel::wait_readable(state.fd);
+    state.parked = false;
   }
 }
 
 void ZmqSocket::read_all(State& state) {
-  // Asking for events is a system call; a burst that doubles makes it rare where much has come.
+  // Asking whether there is more is a system call; a burst that doubles makes it rare where much
+  // has come.
   constexpr std::size_t max_burst = 64;
   std::size_t burst = 1;
   while (state.socket) {
     state.stale = false;
-    int const now = events(state);
-    if (now & ZMQ_POLLIN) {
+    if (is_readable(state)) {
       for (std::size_t i = 0; i < burst && state.socket && read_one(state); ++i)
         state.reader->on_message(state.message.parts());
-      if (burst == max_burst) trio::lowlevel::checkpoint();
       burst = std::min(2 * burst, max_burst);
+      // Those told may answer first: that saves them asking.
+      trio::lowlevel::checkpoint();
     } else {
-      state.reader->on_idle(now & ZMQ_POLLOUT);
+      state.reader->on_idle();
       if (!state.stale) return;
     }
   }
@@ -74,8 +77,8 @@ bool ZmqSocket::read_one(State& state) {
   return true;
 }
 
-int ZmqSocket::events(State& state) {
-  return uninterrupted([&] { return state.socket.get(zmq::sockopt::events); });
+bool ZmqSocket::is_readable(State& state) {
+  return uninterrupted([&] { return state.socket.get(zmq::sockopt::events); }) & ZMQ_POLLIN;
 }
 
 bool ZmqSocket::send(std::span<zmq::message_t> parts) {
@@ -90,14 +93,14 @@ bool ZmqSocket::send(std::span<zmq::message_t> parts) {
       sent = false;
     }
   }
-  // A failure is news as well: that the peer is gone.
-  if (!sent || events(*state_) & ZMQ_POLLIN) look_again();
+  // A task at work asks by itself. A failure is news as well: that the peer is gone.
+  if (!sent || !state_->parked || is_readable(*state_)) look_again();
   return sent;
 }
 
 void ZmqSocket::look_again() {
   state_->stale = true;
-  if (state_->task_runs) trio::lowlevel::notify_readable(state_->fd);
+  if (state_->parked) trio::lowlevel::notify_readable(state_->fd);
 }
 
 void ZmqSocket::close(std::chrono::milliseconds linger) {

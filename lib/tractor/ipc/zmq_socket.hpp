@@ -31,8 +31,8 @@ class ZmqReader {
   // The parts may be moved away.
   virtual void on_message(std::span<zmq::message_t> parts) = 0;
 
-  // All that had arrived has been told. `writable`: there is somebody to send to.
-  virtual void on_idle(bool /*writable*/) {}
+  // All that had arrived has been told.
+  virtual void on_idle() {}
 
   // The task was cancelled: nothing will be told any more.
   virtual void on_cancelled() = 0;
@@ -79,7 +79,8 @@ class ZmqSocket {
     zmq::socket_t socket = {};
     int fd = -1;
     ZmqReader* reader = nullptr;
-    bool task_runs = false;
+    // The task waits for the descriptor.
+    bool parked = false;
     // Look again before waiting: something has come, or was asked for, while the task was at work.
     bool stale = false;
     ZmqMessage message = {};
@@ -88,7 +89,7 @@ class ZmqSocket {
   static void run(State& state);
   static void read_all(State& state);
   static bool read_one(State& state);
-  static int events(State& state);
+  static bool is_readable(State& state);
 
   std::shared_ptr<State> const state_;
 };

@@ -20,7 +20,8 @@ struct ZmqOptions {
   std::string directory = {};
   // The interface that tcp listens on.
   std::string address = "127.0.0.1";
-  // How long a peer may take to connect and to say who it is.
+  // How long connecting may take, and a peer to say who it is. The scheduler at the other end need
+  // not be prompt: it is not asked yet.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(3);
   // A peer that sends a larger message loses its link. Bytes.
   std::int64_t max_message_size = std::int64_t(1) << 30;
@@ -35,8 +36,8 @@ struct ZmqOptions {
 
 // A transport over ZeroMQ. Each link is two connections, one a lane, that are made once and never
 // again: when one of them ends, so does the link. Links and listeners may outlive the transport
-// object. The last of them to go blocks this thread while closed links linger. Throws
-// TransportClosed.
+// object; the last of them to go blocks this thread while closed links linger. Over tcp, what the
+// other end sends meanwhile may cut short what lingers: let it know first. Throws TransportClosed.
 std::unique_ptr<Transport> make_zmq_transport(trio::Nursery& service, ZmqOptions options);
 
 }  // namespace tractor::ipc

@@ -33,15 +33,14 @@ wire::FunctionRef refer_to(Entry const& entry) {
 
 }  // namespace
 
-Child::Child(LocalActor& parent, ActorOptions const& options)
-    : parent_(parent),
-      spawn_timeout_(options.spawn_timeout),
+Child::Child(ActorOptions const& options)
+    : spawn_timeout_(options.spawn_timeout),
       cancel_timeout_(options.cancel_timeout),
       terminate_timeout_(options.terminate_timeout) {}
 
 std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
                                     ActorOptions const& options) {
-  std::shared_ptr<Child> child(new Child(parent, options));
+  std::shared_ptr<Child> child(new Child(options));
   std::string const identity = make_unique_id();
   auto link = parent.expect_child(identity);
   Specification specification = parent.specify_child(std::move(name), identity);

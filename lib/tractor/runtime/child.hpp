@@ -49,12 +49,11 @@ class Child : public std::enable_shared_from_this<Child> {
   void stop(std::string reason);
 
  private:
-  Child(LocalActor& parent, ActorOptions const& options);
+  explicit Child(ActorOptions const& options);
 
   void watch_process();
   void read_link();
 
-  LocalActor& parent_;
   trio::Duration const spawn_timeout_;
   trio::Duration const cancel_timeout_;
   trio::Duration const terminate_timeout_;

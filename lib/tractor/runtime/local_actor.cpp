@@ -191,13 +191,14 @@ spawn::Spawner& LocalActor::spawner() {
 }
 
 void LocalActor::join_parent(runtime::Specification const& specification) {
-  parent_ = std::make_shared<runtime::Peer>(
+  auto const parent = std::make_shared<runtime::Peer>(
       *this, transport().connect(specification.endpoint, specification.link_identity),
       runtime::Peer::Side::connected);
-  parent_->set_id(specification.parent);
-  parent_->introduce_ourselves();
-  service_nursery().start_soon({.name = "messages from " + parent_->id().name}, [this] {
-    parent_->serve();
+  parent->set_id(specification.parent);
+  parent->introduce_ourselves();
+  parent_ = parent;
+  service_nursery().start_soon({.name = "messages from " + parent->id().name}, [this, parent] {
+    parent->serve();
     cancel({trio::CancelSource::remote, {}, "the link with the parent is over"});
   });
 }

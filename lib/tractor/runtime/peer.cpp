@@ -28,7 +28,8 @@ constexpr std::chrono::seconds linger(1);
 std::int64_t remaining_time() {
   trio::Time const deadline = trio::current_effective_deadline();
   if (deadline == trio::never) return -1;
-  return std::max<std::int64_t>(0, (deadline - trio::current_time()).count());
+  return std::max<std::int64_t>(
+      0, trio::between(trio::current_time(), deadline).nanoseconds().count());
 }
 
 }  // namespace

@@ -38,6 +38,10 @@ bool Visits::first(void const* base, std::type_info const& type) {
   return true;
 }
 
+void Visits::shrink(std::size_t count) noexcept {
+  visits_.erase(visits_.begin() + static_cast<std::ptrdiff_t>(count), visits_.end());
+}
+
 namespace {
 
 constexpr std::uint64_t first_reference = 2;

@@ -80,8 +80,10 @@ TEST_CASE("what was sent before a lingering close arrives, though all objects go
       for (int i = 0; i < count; ++i) {
         closing.send(Lane::data, {buffer("bulk"), Buffer(1'000'000)});
         closing.send(Lane::control, frame("small", ""));
-        // What the closing end will never read must not spoil what it said.
-        if (getenv("REV")) staying.send(Lane::data, {buffer("ignored"), Buffer(1'000'000)});
+        // What the closing end will never read must not spoil what it said. TCP cannot promise
+        // that.
+        if (scene.options.kind == TransportKind::ipc)
+          staying.send(Lane::data, {buffer("ignored"), Buffer(1'000'000)});
       }
       closing.close(30s);
       if (dialled_closes) {
@@ -93,7 +95,6 @@ TEST_CASE("what was sent before a lingering close arrives, though all objects go
         pair.accepting.reset();
       }
       CHECK(count_until_over(staying) == 2 * count);
-      MESSAGE(reason_of(staying));
     }
   });
 }

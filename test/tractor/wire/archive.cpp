@@ -354,7 +354,7 @@ TEST_CASE("nesting is bounded at both ends") {
   // Each level: no name, no children, a sibling.
   std::string hostile;
   for (int i = 0; i < 100'000; ++i) hostile += std::string("\0\0\1", 3);
-  CHECK(complaint<app::Tree>(Buffer::adopt(hostile)).find("more than 200 objects") !=
+  CHECK(complaint<app::Tree>(Buffer::adopt(hostile)).find("more than 100 objects") !=
         std::string::npos);
 }
 

@@ -212,7 +212,8 @@ TEST_CASE("an entry knows its signature") {
 }
 
 TEST_CASE("the build id is one") {
-  CHECK(build_id().size() == 40);
+  // lld's are shorter than those of the other linkers.
+  CHECK((build_id().size() == 16 || build_id().size() == 40));
   CHECK(build_id().find_first_not_of("0123456789abcdef") == std::string::npos);
   CHECK(&build_id() == &build_id());
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+// trio against bare Boost.Fiber and the raw Boost.Context switch under it, in one run.
+#include <trio/trio.hpp>
+
+#include <benchmark/benchmark.h>
+#include <boost/context/fiber.hpp>
+#include <boost/fiber/all.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <thread>
+
+namespace {
+
+// Runs `work` on a thread of its own: a run, and Boost's schedulers, belong to a thread each.
+void on_own_thread(std::function<void()> const& work) { std::thread(work).join(); }
+
+void raw_context_switch(benchmark::State& state) {
+  namespace context = boost::context;
+  bool stop = false;
+  context::fiber other([&](context::fiber&& back) {
+    while (!stop) back = std::move(back).resume();
+    return std::move(back);
+  });
+  // There and back: two switches.
+  for (auto _ : state) other = std::move(other).resume();
+  stop = true;
+  other = std::move(other).resume();
+  state.SetItemsProcessed(state.iterations() * 2);
+}
+
+void boost_fiber_yield(benchmark::State& state) {
+  on_own_thread([&] {
+    bool stop = false;
+    boost::fibers::fiber other([&] {
+      while (!stop) boost::this_fiber::yield();
+    });
+    for (auto _ : state) boost::this_fiber::yield();
+    stop = true;
+    other.join();
+  });
+  state.SetItemsProcessed(state.iterations() * 2);
+}
+
+void trio_checkpoint_between_two_tasks(benchmark::State& state) {
+  trio::run([&] {
+    bool stop = false;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        while (!stop) trio::lowlevel::checkpoint();
+      });
+      for (auto _ : state) trio::lowlevel::checkpoint();
+      stop = true;
+    });
+  });
+  state.SetItemsProcessed(state.iterations() * 2);
+}
+
+void trio_checkpoint_alone(benchmark::State& state) {
+  trio::run([&] {
+    for (auto _ : state) trio::lowlevel::checkpoint();
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void boost_fiber_spawn_and_join(benchmark::State& state) {
+  on_own_thread([&] {
+    for (auto _ : state) boost::fibers::fiber([] {}).join();
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void trio_spawn_and_join(benchmark::State& state) {
+  trio::run([&] {
+    for (auto _ : state)
+      trio::open_nursery([](trio::Nursery& nursery) { nursery.start_soon([] {}); });
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void trio_spawn_1000_and_join(benchmark::State& state) {
+  trio::run([&] {
+    for (auto _ : state)
+      trio::open_nursery([](trio::Nursery& nursery) {
+        for (int i = 0; i < 1000; ++i) nursery.start_soon([] {});
+      });
+  });
+  state.SetItemsProcessed(state.iterations() * 1000);
+}
+
+void boost_fiber_channel_round_trip(benchmark::State& state) {
+  on_own_thread([&] {
+    boost::fibers::unbuffered_channel<int> there;
+    boost::fibers::unbuffered_channel<int> back;
+    boost::fibers::fiber other([&] {
+      for (int value : there) back.push(value);
+    });
+    int value = 0;
+    for (auto _ : state) {
+      there.push(1);
+      back.pop(value);
+    }
+    there.close();
+    other.join();
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void trio_channel_round_trip(benchmark::State& state) {
+  trio::run([&] {
+    auto [there, from_here] = trio::open_memory_channel<int>(0);
+    auto [back, from_there] = trio::open_memory_channel<int>(0);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        for (int value : from_here) back.send(value);
+      });
+      for (auto _ : state) {
+        there.send(1);
+        from_there.receive();
+      }
+      there.close();
+    });
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+}  // namespace
+
+BENCHMARK(raw_context_switch);
+BENCHMARK(boost_fiber_yield);
+BENCHMARK(trio_checkpoint_between_two_tasks);
+BENCHMARK(trio_checkpoint_alone);
+BENCHMARK(boost_fiber_spawn_and_join);
+BENCHMARK(trio_spawn_and_join);
+BENCHMARK(trio_spawn_1000_and_join);
+BENCHMARK(boost_fiber_channel_round_trip);
+BENCHMARK(trio_channel_round_trip);
+BENCHMARK_MAIN();

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSL-1.0
+// Who is let in, and what strangers and rude peers can do: nothing to anybody but themselves.
+#include "../../../lib/tractor/ipc/unix_listening_socket.hpp"
+#include "child.hpp"
+#include "raw_peer.hpp"
+#include "support.hpp"
+
+#include <string>
+#include <vector>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace ipc_test;
+
+namespace {
+
+// The kinds of messages, as they are on the wire.
+std::string const frame_kind("\0", 1);
+std::string const large_frame_kind("\1", 1);
+std::string const welcome_kind("\2", 1);
+std::string const end_kind("\4", 1);
+
+// A link that is to stay unharmed, whatever happens at its listener.
+struct Witness {
+  explicit Witness(Pair& pair) : pair_(pair) {}
+
+  void check_unharmed() const {
+    pair_.dialled->send(Lane::data, frame("still", "there"));
+    CHECK(text(pair_.accepted->receive()) == "still|there");
+    pair_.accepted->send(Lane::control, frame("so", "am I"));
+    CHECK(text(pair_.dialled->receive()) == "so|am I");
+  }
+
+ private:
+  Pair& pair_;
+};
+
+// Waits until something was reported.
+std::string next_report(Scene& scene) {
+  while (scene.reports.empty()) trio::sleep(1ms);
+  std::string first = scene.reports.front();
+  scene.reports.erase(scene.reports.begin());
+  return first;
+}
+
+bool contains(std::string const& text, std::string const& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a stranger is refused, at once, and knows why") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto const stranger = pair.dialling->connect(pair.listener->endpoint(), "stranger");
+    std::string reason;
+    try {
+      stranger->wait_connected();
+    } catch (TransportClosed const& closed) {
+      reason = closed.what();
+    }
+    CHECK(contains(reason, "refused by the listener"));
+    CHECK(contains(next_report(scene), "refused a stranger"));
+    Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("an identity lets in one peer, once") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto const second = pair.dialling->connect(pair.listener->endpoint(), "somebody");
+    CHECK_THROWS_AS(second->wait_connected(), TransportClosed);
+    Witness(pair).check_unharmed();
+    pair.dialled->close(0s);
+    CHECK_THROWS_AS((void)pair.accepted->receive(), TransportClosed);
+    auto const third = pair.dialling->connect(pair.listener->endpoint(), "somebody");
+    CHECK_THROWS_AS(third->wait_connected(), TransportClosed);
+  });
+}
+
+TEST_CASE("an identity is good for its own listener only, and no longer than its link") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto const elsewhere = pair.accepting->listen("elsewhere");
+    auto expected = pair.listener->expect("expected here");
+    auto const astray = pair.dialling->connect(elsewhere->endpoint(), "expected here");
+    CHECK_THROWS_AS(astray->wait_connected(), TransportClosed);
+    expected->close(0s);
+    auto const late = pair.dialling->connect(pair.listener->endpoint(), "expected here");
+    CHECK_THROWS_AS(late->wait_connected(), TransportClosed);
+    Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("a ZeroMQ peer that does not say who it is, is refused") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    RawPeer const nobody(scene, pair.listener->endpoint(), "");
+    CHECK(contains(next_report(scene), "refused a stranger"));
+    Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("a peer cannot choose what it is called inside") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto const expected = pair.listener->expect("expected");
+    RawPeer forger(scene, pair.listener->endpoint(), "expected/c", "somebody/c");
+    CHECK(contains(next_report(scene), "routing id"));
+    forger.send({frame_kind});
+    Witness(pair).check_unharmed();
+    CHECK(!forger.has_received());
+  });
+}
+
+TEST_CASE("a peer whose link was closed between door and hall is told the end") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto expected = pair.listener->expect("expected");
+    RawPeer control(scene, pair.listener->endpoint(), "expected/c");
+    CHECK(control.receive() == welcome_kind);
+    expected.reset();
+    CHECK(control.receive() == end_kind);
+  });
+}
+
+TEST_CASE("a malformed message ends the link of who sent it, and is reported") {
+  std::string const lies_about_its_header = frame_kind + std::string("\377\377\377\377", 4);
+  std::vector<std::vector<std::string>> const malformed = {
+      {""},
+      {"\7"},
+      {"GET / HTTP/1.1"},
+      {"", ""},
+      {frame_kind},
+      {frame_kind + "\1"},
+      {lies_about_its_header},
+      {frame_kind, "a second part"},
+      {large_frame_kind},
+      {large_frame_kind, "payload", "a third part"},
+      {std::string(1, '\0'), "", "", "", "", "", "", "many parts"},
+      {welcome_kind},
+  };
+  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
+    play(kind, [&](Scene& scene) {
+      Pair pair(scene);
+      for (auto const& parts : malformed) {
+        CAPTURE(&parts - malformed.data());
+        auto const link = pair.listener->expect("rude");
+        RawPeer control(scene, pair.listener->endpoint(), "rude/c");
+        RawPeer const data(scene, pair.listener->endpoint(), "rude/d");
+        link->wait_connected();
+        CHECK(control.receive() == welcome_kind);
+        control.send(parts);
+        CHECK(contains(reason_of(*link), "was cut"));
+        CHECK(control.receive() == end_kind);
+        CHECK(contains(next_report(scene), "no message of ours"));
+        Witness(pair).check_unharmed();
+      }
+    });
+  }
+}
+
+TEST_CASE("an empty second greeting is no harm, nor are frames before the greeting") {
+  play_on_each([](Scene& scene) {
+    Pair pair(scene);
+    auto const link = pair.listener->expect("eager");
+    RawPeer control(scene, pair.listener->endpoint(), "eager/c");
+    control.send({large_frame_kind + "early", "bird"});
+    CHECK(control.receive() == welcome_kind);
+    RawPeer data(scene, pair.listener->endpoint(), "eager/d");
+    link->wait_connected();
+    CHECK(text(link->receive()) == "early|bird");
+  });
+}
+
+TEST_CASE("garbage, half a greeting and silence are dropped in time, and harm nobody") {
+  play_on_each([](Scene& scene) {
+    scene.options.handshake_timeout = 200ms;
+    Pair pair(scene);
+    auto const& endpoint = pair.listener->endpoint();
+    for (auto const* bytes : {"GET / HTTP/1.1\r\nHost: here\r\n\r\n", "", "\xff\0\0", "\n"}) {
+      RawStream stream(endpoint);
+      stream.write(bytes);
+      trio::fail_after(10s, [&] { stream.read_to_end(); });
+      Witness(pair).check_unharmed();
+    }
+    RawStream greets(endpoint);
+    greets.write(std::string("\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL", 16) + std::string(48, '\0'));
+    trio::fail_after(10s, [&] { greets.read_to_end(); });
+    CHECK(contains(next_report(scene), "refused a stranger"));
+    Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("many strangers at once harm nobody") {
+  play_on_each([](Scene& scene) {
+    scene.options.handshake_timeout = 300ms;
+    Pair pair(scene);
+    std::vector<std::unique_ptr<RawStream>> silent;
+    std::vector<std::unique_ptr<Link>> strangers;
+    for (int i = 0; i < 50; ++i) {
+      silent.push_back(std::make_unique<RawStream>(pair.listener->endpoint()));
+      strangers.push_back(
+          pair.dialling->connect(pair.listener->endpoint(), "stranger " + std::to_string(i)));
+    }
+    Witness(pair).check_unharmed();
+    for (auto& stranger : strangers) CHECK_THROWS_AS(stranger->wait_connected(), TransportClosed);
+    for (auto& stream : silent) trio::fail_after(10s, [&] { stream->read_to_end(); });
+    Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("a peer is admitted while the scheduler is busy") {
+  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
+    Child child([kind](std::string const& endpoint) {
+      play(kind, [&](Scene& scene) {
+        scene.options.handshake_timeout = 200ms;
+        auto const link = scene.transport()->connect(endpoint, "child");
+        link->wait_connected();
+        link->send(Lane::data, frame("was", "let in"));
+        trio::sleep_forever();
+      });
+    });
+    play(kind, [&](Scene& scene) {
+      scene.options.handshake_timeout = 200ms;
+      auto const transport = scene.transport();
+      auto const listener = transport->listen("here");
+      auto const link = listener->expect("child");
+      child.tell(listener->endpoint());
+      auto const until = std::chrono::steady_clock::now() + 600ms;
+      while (std::chrono::steady_clock::now() < until) {}
+      link->wait_connected();
+      CHECK(text(link->receive()) == "was|let in");
+    });
+  }
+}
+
+TEST_CASE("what listens but does not answer, or answers garbage, is given up in time") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    scene.options.handshake_timeout = 200ms;
+    auto const transport = scene.transport();
+    tractor::ipc::UnixListeningSocket const silent(scene.directory.path(), "silent");
+    auto const link = transport->connect("ipc://" + silent.path(), "me");
+    auto const begin = trio::current_time();
+    CHECK_THROWS_AS(link->wait_connected(), TransportClosed);
+    CHECK(trio::current_time() - begin >= 150ms);
+    CHECK(trio::current_time() - begin < 10s);
+  });
+}
+
+TEST_CASE("on ipc, a process of another user is refused though it knows the identity") {
+  if (geteuid() != 0) {
+    MESSAGE("SKIP: needs root to become another user");
+    return;
+  }
+  Child other_user([](std::string const& endpoint) {
+    if (setuid(65534) != 0) return;
+    dial(TransportKind::ipc, endpoint, "expected", [](Transport&, Link& link) {
+      link.send(Lane::data, frame("was", "let in"));
+      trio::sleep_forever();
+    });
+  });
+  play(TransportKind::ipc, [&](Scene& scene) {
+    Pair pair(scene);
+    auto const link = pair.listener->expect("expected");
+    // As if the directory did not keep it out.
+    chmod(scene.directory.path().c_str(), 0755);
+    chmod((scene.directory.path() + "/here").c_str(), 0777);
+    other_user.tell(pair.listener->endpoint());
+    CHECK(contains(next_report(scene), "refused a stranger"));
+    auto const ours = pair.dialling->connect(pair.listener->endpoint(), "expected");
+    ours->wait_connected();
+    Witness(pair).check_unharmed();
+  });
+}

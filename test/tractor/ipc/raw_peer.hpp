@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "../../../lib/tractor/ipc/zmq_socket.hpp"
+#include "support.hpp"
+
+#include <string>
+#include <vector>
+
+#include <zmq.hpp>
+
+namespace ipc_test {
+
+// A ZeroMQ DEALER that does what it likes.
+class RawPeer final : tractor::ipc::ZmqReader {
+ public:
+  // Gives `user` as its name; none: does not try to.
+  RawPeer(Scene& scene, std::string const& endpoint, std::string const& user,
+          std::string const& routing_id = {});
+
+  void send(std::vector<std::string> const& parts);
+  // The first part of the next message. A checkpoint.
+  std::string receive();
+
+  // Not a checkpoint.
+  bool has_received() const noexcept { return !received_.empty(); }
+
+ private:
+  void on_message(std::span<zmq::message_t> parts) override;
+
+  void on_cancelled() override {}
+
+  zmq::context_t context_;
+  tractor::ipc::ZmqSocket socket_;
+  std::vector<std::string> received_;
+  trio::lowlevel::ParkingLot waiting_;
+};
+
+// A stream socket connected to an endpoint, which knows nothing of ZeroMQ.
+class RawStream {
+ public:
+  explicit RawStream(std::string const& endpoint);
+  RawStream(RawStream const&) = delete;
+  RawStream& operator=(RawStream const&) = delete;
+  ~RawStream();
+
+  void write(std::string const& bytes);
+  // Reads until the other end closes. A checkpoint.
+  void read_to_end();
+
+ private:
+  int fd_;
+};
+
+}  // namespace ipc_test

@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: BSL-1.0
+// Whole scenarios, cancelled at each of their cancel points in turn and in several schedules:
+// nothing may hang, leak or terminate, locks must be free afterwards, values neither lost nor
+// doubled, clean-up complete.
+#include "support.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace std::chrono_literals;
+using trio::lowlevel::checkpoint;
+using trio::testing::cancel_at_every_checkpoint;
+
+namespace {
+
+struct AtEnd {
+  std::function<void()> action;
+
+  ~AtEnd() { action(); }
+};
+
+// Something to leak: stands on every task's stack, and in values.
+struct Alive {
+  Alive() { ++count; }
+
+  Alive(Alive const&) { ++count; }
+
+  ~Alive() { --count; }
+
+  static inline int count = 0;
+};
+
+void brute_force(std::function<void()> scenario) {
+  for (std::optional<std::uint64_t> seed : {std::optional<std::uint64_t>{}, {1}, {2}, {3}, {4}}) {
+    CAPTURE(seed.value_or(0));
+    trio::RunOptions options;
+    options.shuffle_seed = seed;
+    std::uint64_t runs = 0;
+    std::uint64_t completed = 0;
+    auto const points = cancel_at_every_checkpoint(
+        [&] {
+          ++runs;
+          auto const deadlines = trio::lowlevel::current_statistics().deadlines;
+          auto const tasks = trio::lowlevel::current_statistics().tasks_living;
+          AtEnd const check{[&] {
+            CHECK(Alive::count == 0);
+            CHECK(trio::lowlevel::current_statistics().deadlines == deadlines);
+            CHECK(trio::lowlevel::current_statistics().tasks_living == tasks);
+          }};
+          scenario();
+          ++completed;
+        },
+        options);
+    CHECK(points >= 4);
+    CHECK(runs == points + 1);
+    // The last run meets no cancellation, and those that are cancelled after the end do not mind.
+    CHECK(completed >= 1);
+    CHECK(completed < runs);
+  }
+}
+
+// Runs `body`, then `check`, however the body ends.
+void checked(std::function<void()> check, std::function<void()> body) {
+  AtEnd const guard{std::move(check)};
+  body();
+}
+
+}  // namespace
+
+TEST_CASE("brute force: nurseries in nurseries") {
+  brute_force([] {
+    std::function<void(int)> tree = [&](int depth) {
+      Alive const alive;
+      checkpoint();
+      if (depth == 0) return;
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        Alive const body;
+        nursery.start_soon(std::ref(tree), depth - 1);
+        nursery.start_soon(std::ref(tree), depth - 1);
+        trio::sleep(1s);
+      });
+      checkpoint();
+    };
+    tree(3);
+  });
+}
+
+TEST_CASE("brute force: a task that starts its siblings") {
+  brute_force([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        Alive const alive;
+        for (int i = 0; i < 3; ++i) {
+          trio::sleep(1s);
+          nursery.start_soon([] {
+            Alive const sibling;
+            trio::sleep(2s);
+          });
+        }
+      });
+    });
+  });
+}
+
+TEST_CASE("brute force: errors in the tasks of a nursery") {
+  brute_force([] {
+    trio::catching(
+        [] {
+          trio::open_nursery([](trio::Nursery& nursery) {
+            for (int i = 1; i <= 3; ++i)
+              nursery.start_soon([i] {
+                Alive const alive;
+                trio::sleep(i * 1s);
+                if (i == 2) throw support::KeyError();
+              });
+            nursery.start_soon([] {
+              Alive const alive;
+              try {
+                trio::sleep_forever();
+              } catch (trio::Cancelled const&) {
+                trio::shielded([] { trio::sleep(1s); });
+                throw support::ValueError();
+              }
+            });
+          });
+        },
+        [](support::KeyError const&) { checkpoint(); },
+        [](support::ValueError const&) { checkpoint(); });
+    checkpoint();
+  });
+}
+
+TEST_CASE("brute force: start()") {
+  brute_force([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      Alive const alive;
+      auto const service = [](int port, trio::TaskStatus<int>& status) {
+        Alive const serving;
+        trio::sleep(1s);
+        trio::open_nursery([&](trio::Nursery& workers) {
+          workers.start_soon([] {
+            Alive const working;
+            trio::sleep(5s);
+          });
+          trio::sleep(1s);
+          status.started(port);
+          trio::sleep(1s);
+        });
+      };
+      int const first = nursery.start(service, 1);
+      int const second = nursery.start(service, 2);
+      CHECK(first + second == 3);
+      nursery.start_soon([&] {
+        int const third = nursery.start(service, 3);
+        CHECK(third == 3);
+      });
+    });
+  });
+}
+
+TEST_CASE("brute force: start() of what fails before and after it has started") {
+  brute_force([] {
+    auto const fails = [](bool before, trio::TaskStatus<void>& status) {
+      Alive const alive;
+      trio::sleep(1s);
+      if (before) throw support::KeyError();
+      status.started();
+      trio::sleep(1s);
+      throw support::ValueError();
+    };
+    trio::catching(
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            bool failed = false;
+            try {
+              nursery.start(fails, true);
+            } catch (support::KeyError const&) {
+              failed = true;
+              checkpoint();
+            }
+            CHECK(failed);
+            nursery.start(fails, false);
+            trio::sleep_forever();
+          });
+        },
+        [](support::ValueError const&) {});
+    checkpoint();
+  });
+}
+
+TEST_CASE("brute force: join") {
+  brute_force([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      int done = 0;
+      for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < 3; ++i)
+          nursery.start_soon([&, i] {
+            Alive const alive;
+            trio::shielded([&] { trio::sleep(i * 1s); });
+            ++done;
+          });
+        // `done` dies with this body, so that tasks must not outlive it even when it is cancelled.
+        AtEnd const wait{[&] { trio::shielded([&] { nursery.join(); }); }};
+        nursery.join();
+      }
+      CHECK(done == 6);
+    });
+  });
+}
+
+namespace {
+
+// Two senders, two relays and two receivers over channels of this capacity.
+void channel_scenario(std::size_t capacity) {
+  struct Item : Alive {
+    explicit Item(int is) : number(is) {}
+
+    int number;
+  };
+
+  std::vector<int> sent, received;
+  auto [first, middle_in] = trio::open_memory_channel<std::unique_ptr<Item>>(capacity);
+  auto [middle_out, last] = trio::open_memory_channel<std::unique_ptr<Item>>(capacity);
+  checked(
+      [&, &in = middle_in, &out = last] {
+        // What nobody came to receive is still there.
+        auto const drain = [&](auto& channel) {
+          try {
+            for (;;) received.push_back(channel.receive_nowait()->number);
+          } catch (trio::WouldBlock const&) {
+          } catch (trio::EndOfChannel const&) {}
+        };
+        drain(in);
+        drain(out);
+        std::sort(sent.begin(), sent.end());
+        std::sort(received.begin(), received.end());
+        CHECK(sent == received);
+        CHECK(in.statistics().tasks_waiting_send == 0);
+        CHECK(in.statistics().tasks_waiting_receive == 0);
+        CHECK(out.statistics().tasks_waiting_send == 0);
+        CHECK(out.statistics().tasks_waiting_receive == 0);
+      },
+      [&, &to_middle = first, &from_first = middle_in, &to_last = middle_out, &from_middle = last] {
+        trio::open_nursery([&](trio::Nursery& nursery) {
+          auto const send = [&](trio::MemorySendChannel<std::unique_ptr<Item>> to, int base) {
+            for (int i = base; i < base + 4; ++i) {
+              to.send(std::make_unique<Item>(i));
+              sent.push_back(i);
+            }
+          };
+          auto const relay = [&](trio::MemoryReceiveChannel<std::unique_ptr<Item>> from,
+                                 trio::MemorySendChannel<std::unique_ptr<Item>> to) {
+            for (auto& item : from) {
+              // Taken over, so that a value on its way when we are cancelled counts as received.
+              int const number = item->number;
+              bool handed_on = false;
+              AtEnd const count{[&] {
+                if (!handed_on) received.push_back(number);
+              }};
+              to.send(std::move(item));
+              handed_on = true;
+            }
+          };
+          auto const receive = [&](trio::MemoryReceiveChannel<std::unique_ptr<Item>> from,
+                                   int some) {
+            for (int i = 0; i < some; ++i) received.push_back(from.receive()->number);
+          };
+          nursery.start_soon(send, to_middle.clone(), 0);
+          nursery.start_soon(send, to_middle.clone(), 10);
+          nursery.start_soon(relay, from_first.clone(), to_last.clone());
+          nursery.start_soon(relay, from_first.clone(), to_last.clone());
+          nursery.start_soon(receive, from_middle.clone(), 4);
+          nursery.start_soon(receive, from_middle.clone(), 4);
+          to_middle.close();
+          to_last.close();
+        });
+      });
+}
+
+}  // namespace
+
+TEST_CASE("brute force: values through channels are neither lost nor doubled") {
+  for (std::size_t capacity : {std::size_t{0}, std::size_t{1}, std::size_t{3}, trio::unbounded}) {
+    CAPTURE(capacity);
+    brute_force([capacity] { channel_scenario(capacity); });
+  }
+}
+
+TEST_CASE("brute force: locks are free afterwards") {
+  brute_force([] {
+    trio::Lock lock;
+    int inside = 0;
+    checked(
+        [&] {
+          CHECK(inside == 0);
+          CHECK(!lock.locked());
+          CHECK(lock.tasks_waiting() == 0);
+          lock.acquire_nowait();
+          lock.release();
+        },
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            for (int i = 0; i < 4; ++i)
+              nursery.start_soon([&, i] {
+                for (int round = 0; round < 2; ++round) {
+                  auto const held = lock.guard();
+                  CHECK(++inside == 1);
+                  AtEnd const leave{[&] { --inside; }};
+                  trio::sleep(i * 1s);
+                }
+              });
+            static_cast<void>(trio::move_on_after(1s, [&] {
+              auto const held = lock.guard();
+              trio::sleep(10s);
+            }));
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: a lock taken by hand is released or broken, and hangs nobody") {
+  brute_force([] {
+    trio::Lock lock;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (int i = 0; i < 3; ++i)
+        nursery.start_soon([&] {
+          Alive const alive;
+          try {
+            lock.acquire();
+            trio::sleep(1s);
+            lock.release();
+          } catch (trio::BrokenResourceError const&) {}
+        });
+    });
+  });
+}
+
+TEST_CASE("brute force: clean-up begun is clean-up finished") {
+  brute_force([] {
+    int begun = 0, finished = 0;
+    checked([&] { CHECK(begun == finished); },
+            [&] {
+              trio::open_nursery([&](trio::Nursery& nursery) {
+                for (int i = 0; i < 3; ++i)
+                  nursery.start_soon([&] {
+                    // In unwinding, where everything is shielded...
+                    AtEnd const in_destructor{[&] {
+                      ++begun;
+                      trio::shielded([] {
+                        trio::sleep(1s);
+                        checkpoint();
+                      });
+                      ++finished;
+                    }};
+                    // ... and in a handler, where one says so.
+                    try {
+                      trio::sleep(5s);
+                    } catch (...) {
+                      ++begun;
+                      trio::shielded([] {
+                        trio::sleep(2s);
+                        trio::open_nursery([](trio::Nursery& inner) {
+                          inner.start_soon([] { trio::sleep(1s); });
+                        });
+                      });
+                      ++finished;
+                      throw;
+                    }
+                  });
+              });
+            });
+  });
+}
+
+TEST_CASE("brute force: bounded clean-up in destructors") {
+  brute_force([] {
+    checked([] {},
+            [] {
+              AtEnd const outer{[] {
+                Alive const alive;
+                static_cast<void>(trio::shielded([] {
+                  return trio::move_on_after(1s, [] {
+                    AtEnd const inner{[] { trio::shielded([] { trio::sleep(1s); }); }};
+                    trio::sleep_forever();
+                  });
+                }));
+              }};
+              trio::sleep(1s);
+              trio::sleep(1s);
+            });
+  });
+}
+
+TEST_CASE("brute force: descriptors") {
+  brute_force([] {
+    std::array<int, 2> ends{-1, -1};
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    checked(
+        [&] {
+          // Nobody is left waiting at either end: else this would be busy.
+          trio::shielded([&] {
+            for (int fd : ends) {
+              static_cast<void>(
+                  trio::move_on_after(0s, [&] { trio::lowlevel::wait_readable(fd); }));
+              trio::lowlevel::wait_writable(fd);
+              close(fd);
+            }
+          });
+        },
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            auto const play = [](int fd, bool begins) {
+              Alive const alive;
+              char ball = 'x';
+              for (int i = 0; i < 4; ++i) {
+                if (begins == (i % 2 == 0)) {
+                  trio::lowlevel::wait_writable(fd);
+                  CHECK(write(fd, &ball, 1) == 1);
+                } else {
+                  trio::lowlevel::wait_readable(fd);
+                  CHECK(read(fd, &ball, 1) == 1);
+                }
+              }
+            };
+            nursery.start_soon(play, ends[0], true);
+            nursery.start_soon(play, ends[1], false);
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: timeouts in timeouts") {
+  brute_force([] {
+    Alive const alive;
+    auto const outcome = trio::move_on_after(10s, [] {
+      for (int i = 1; i <= 3; ++i) {
+        try {
+          trio::fail_after(i * 1s, [] {
+            static_cast<void>(trio::move_on_after(2s, [] { trio::sleep(5s); }));
+            checkpoint();
+          });
+        } catch (trio::TooSlowError const&) {
+          trio::sleep(1s);
+        }
+      }
+      trio::shielded([] { trio::sleep(1s); });
+      trio::sleep_forever();
+    });
+    CHECK(outcome.cut_short);
+    checkpoint();
+  });
+}
+
+TEST_CASE("brute force: shields raised and lowered") {
+  brute_force([] {
+    trio::CancelScope scope(trio::never, true);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        Alive const alive;
+        static_cast<void>(scope.enter([] { trio::sleep(3s); }));
+        checkpoint();
+      });
+      nursery.start_soon([&] {
+        // Whatever becomes of us, the shield comes down.
+        AtEnd const lower{[&] { scope.set_shield(false); }};
+        trio::sleep(1s);
+        scope.set_shield(false);
+        trio::sleep(1s);
+        scope.set_shield(true);
+        trio::sleep(3s);
+      });
+    });
+  });
+}
+
+TEST_CASE("brute force: events and idleness") {
+  brute_force([] {
+    trio::Event first, second;
+    checked(
+        [&] {
+          CHECK(first.tasks_waiting() == 0);
+          CHECK(second.tasks_waiting() == 0);
+        },
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            for (int i = 0; i < 3; ++i)
+              nursery.start_soon([&] {
+                Alive const alive;
+                first.wait();
+                checkpoint();
+                second.wait();
+              });
+            trio::testing::wait_all_tasks_blocked();
+            first.set();
+            trio::testing::wait_all_tasks_blocked();
+            second.set();
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: a sequence of turns breaks, but hangs nobody") {
+  brute_force([] {
+    trio::testing::Sequencer sequencer;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (int i = 0; i < 3; ++i)
+        nursery.start_soon([&, i] {
+          Alive const alive;
+          try {
+            sequencer.enter(i, [] { trio::sleep(1s); });
+            sequencer.enter(i + 3, [] { checkpoint(); });
+          } catch (trio::MisuseError const&) {}
+        });
+    });
+  });
+}
+
+TEST_CASE("brute force: system tasks and calls from outside") {
+  brute_force([] {
+    int accepted = 0, called = 0;
+    checked(
+        [&] {
+          trio::shielded([] { trio::testing::wait_all_tasks_blocked(); });
+          CHECK(called == accepted);
+        },
+        [&] {
+          trio::Event done;
+          trio::lowlevel::TrioToken const token = trio::lowlevel::current_trio_token();
+          for (int i = 0; i < 3; ++i) {
+            token.run_sync_soon([&] { ++called; });
+            ++accepted;
+            checkpoint();
+          }
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            nursery.start_soon([&] { done.wait(); });
+            token.run_sync_soon([&] {
+              ++called;
+              done.set();
+            });
+            ++accepted;
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: handlers that wait while others handle") {
+  brute_force([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      for (int i = 0; i < 3; ++i)
+        nursery.start_soon([i] {
+          std::string const name = "an error of the task with the number " + std::to_string(i);
+          try {
+            try {
+              throw support::KeyError(name);
+            } catch (support::KeyError const& error) {
+              trio::sleep(i * 1s);
+              CHECK(error.what() == name);
+              throw;
+            }
+          } catch (support::KeyError const& error) {
+            checkpoint();
+            CHECK(error.what() == name);
+          }
+        });
+    });
+  });
+}
+
+TEST_CASE("cancel_at_every_checkpoint names the point where a scenario fails") {
+  for (int fails_at : {1, 2, 3}) {
+    int runs = 0;
+    auto const error = support::thrown_by([&] {
+      cancel_at_every_checkpoint([&] {
+        ++runs;
+        for (int step = 1; step <= 3; ++step) {
+          try {
+            trio::sleep(1s);
+          } catch (trio::Cancelled const&) {
+            if (step == fails_at) throw support::KeyError("broken");
+            throw;
+          }
+        }
+      });
+    });
+    auto const* report = trio::exception_cast<std::runtime_error>(error);
+    REQUIRE(report);
+    CHECK(std::string(report->what()).find("cancelled at cancel point ") == 0);
+    CHECK(std::string(report->what()).find("broken") != std::string::npos);
+    auto const* nested = dynamic_cast<std::nested_exception const*>(report);
+    REQUIRE(nested);
+    CHECK(trio::exception_cast<support::KeyError>(nested->nested_ptr()));
+    CHECK(runs >= fails_at);
+  }
+}
+
+TEST_CASE("cancel_at_every_checkpoint tries every point once and ends with an undisturbed run") {
+  std::vector<int> steps_done;
+  auto const points = cancel_at_every_checkpoint([&] {
+    steps_done.push_back(0);
+    for (int i = 0; i < 5; ++i) {
+      trio::sleep(1s);
+      ++steps_done.back();
+    }
+  });
+  CHECK(points + 1 == steps_done.size());
+  CHECK(std::is_sorted(steps_done.begin(), steps_done.end()));
+  CHECK(steps_done.back() == 5);
+  // Cancelled at each of the five, whatever other tasks' points there are besides.
+  for (int done = 0; done < 5; ++done)
+    CHECK(std::count(steps_done.begin(), steps_done.end(), done) >= 1);
+}
+
+TEST_CASE("cancel_at_every_checkpoint gives up on a scenario that fails without being cancelled") {
+  CHECK_THROWS_AS(cancel_at_every_checkpoint([] { throw support::KeyError(); }),
+                  std::runtime_error);
+}
