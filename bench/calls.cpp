@@ -4,19 +4,20 @@
 // and pinned to one core (taskset -c 0).
 #include <tractor/tractor.hpp>
 
+#include <array>
+#include <cstring>
+#include <string>
+
 #include <benchmark/benchmark.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.hpp>
 
-#include <array>
-#include <cstring>
-#include <string>
-
 namespace {
 
 int add(int a, int b) { return a + b; }
+
 void nothing() {}
 
 // This program started as a bare echo: no actor, no fiber.

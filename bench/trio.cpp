@@ -2,13 +2,13 @@
 // trio against bare Boost.Fiber and the raw Boost.Context switch under it, in one run.
 #include <trio/trio.hpp>
 
-#include <benchmark/benchmark.h>
-#include <boost/context/fiber.hpp>
-#include <boost/fiber/all.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <thread>
+
+#include <benchmark/benchmark.h>
+#include <boost/context/fiber.hpp>
+#include <boost/fiber/all.hpp>
 
 namespace {
 

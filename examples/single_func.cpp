@@ -3,10 +3,10 @@
 //   watch -n 0.1 "pstree -a $(pgrep -o single_func)"
 #include <tractor/tractor.hpp>
 
+#include <chrono>
+
 #include <fmt/core.h>
 #include <unistd.h>
-
-#include <chrono>
 
 using namespace std::chrono_literals;
 

@@ -3,13 +3,13 @@
 //   watch -n 0.1 "pstree -a $(pgrep -o we_are_processes)"
 #include <tractor/tractor.hpp>
 
-#include <fmt/core.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <stdexcept>
 #include <thread>
+
+#include <fmt/core.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 

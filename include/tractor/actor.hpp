@@ -12,12 +12,12 @@ namespace tractor {
 
 class Portal;
 
-// Clean-up that an actor does when it ends, whichever way: its work done, an error, cancellation, an
-// interrupt. Mirrors tractor's Actor.lifetime_stack.
+// Clean-up that an actor does when it ends, whichever way: its work done, an error, cancellation,
+// an interrupt. Mirrors tractor's Actor.lifetime_stack.
 class Lifetime {
  public:
-  // Has `clean_up` called when the actor ends, after all its tasks have; the last one deferred comes
-  // first. It runs shielded from cancellation and may wait; what it throws is logged. Not a
+  // Has `clean_up` called when the actor ends, after all its tasks have; the last one deferred
+  // comes first. It runs shielded from cancellation and may wait; what it throws is logged. Not a
   // checkpoint.
   void defer(std::function<void()> clean_up) { deferred_.push_back(std::move(clean_up)); }
 
@@ -38,14 +38,19 @@ class Actor {
   Actor& operator=(Actor const&) = delete;
 
   ActorId const& id() const noexcept { return id_; }
+
   std::string const& name() const noexcept { return id_.name; }
+
   // How deep in the tree: 0 for the root.
   int depth() const noexcept { return depth_; }
+
   bool is_root() const noexcept { return depth_ == 0; }
+
   // The number of the whole tree, in the arguments of all its processes but the root's.
   std::string const& tree_id() const noexcept { return tree_id_; }
 
   LogLevel log_level() const noexcept { return log_level_; }
+
   // As they came from the parent, with what the child was given on top. Mirrors tractor's runtime
   // vars.
   RuntimeVars const& runtime_vars() const noexcept { return runtime_vars_; }

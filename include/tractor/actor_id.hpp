@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include <sys/types.h>
-
 #include <string>
+
+#include <sys/types.h>
 
 namespace tractor {
 

@@ -55,9 +55,9 @@ struct ActorOptions {
 //   });  // the process is gone here
 //
 // As in a trio nursery, an error of the body or of any actor interrupts the body at once, cancels
-// all others, and is thrown at the end, all of them in one exception group. The end waits for actors
-// made by run_in_actor to finish, and for those of start_actor until somebody cancels them. Mirrors
-// tractor.ActorNursery.
+// all others, and is thrown at the end, all of them in one exception group. The end waits for
+// actors made by run_in_actor to finish, and for those of start_actor until somebody cancels them.
+// Mirrors tractor.ActorNursery.
 class ActorNursery {
  public:
   ActorNursery(ActorNursery const&) = delete;
@@ -70,6 +70,7 @@ class ActorNursery {
     options.expose = exposed;
     return start_actor(std::move(name), std::move(options));
   }
+
   Portal start_actor(std::string name, ActorOptions options = {});
 
   // Starts an actor that runs F(args...) as its one task and ends. Does not wait for it to link up,
@@ -78,12 +79,12 @@ class ActorNursery {
   template <auto F, class... A> ResultPortal<result_of<F>> run_in_actor(A&&... args) {
     return run_in_actor<F>(ActorOptions{}, std::forward<A>(args)...);
   }
+
   template <auto F, class... A>
   ResultPortal<result_of<F>> run_in_actor(ActorOptions options, A&&... args) {
     if constexpr (detail::remote_call_ok<F, A...>) {
-      auto [portal, outcome] =
-          run_one(Registered<F>::entry, encode_arguments<F>(std::forward<A>(args)...),
-                  std::move(options));
+      auto [portal, outcome] = run_one(
+          Registered<F>::entry, encode_arguments<F>(std::forward<A>(args)...), std::move(options));
       return ResultPortal<result_of<F>>(std::move(portal), std::move(outcome));
     } else {
       detail::remote_call_explain<F, A...>();
@@ -94,6 +95,7 @@ class ActorNursery {
   // Ends every actor, quietly: each is asked, then terminated, then killed, at the bounds of its
   // options. The block's end awaits it. Not a checkpoint. Mirrors tractor's ActorNursery.cancel.
   void cancel(std::string reason = {}) { nursery_->cancel_scope().cancel(std::move(reason)); }
+
   // Mirrors tractor's ActorNursery.cancel_called.
   bool cancel_called() { return nursery_->cancel_scope().cancel_called(); }
 
@@ -110,6 +112,7 @@ class ActorNursery {
   };
 
   explicit ActorNursery(LocalActor& actor) noexcept : actor_(actor) {}
+
   friend void run_actor_nursery(RootOptions const* options,
                                 std::function<void(ActorNursery&)> const& body);
 
@@ -129,8 +132,7 @@ class ActorNursery {
 void run_actor_nursery(RootOptions const* options, std::function<void(ActorNursery&)> const& body);
 
 namespace detail {
-template <class Body>
-auto open_actor_nursery(RootOptions const* options, Body& body)
+template <class Body> auto open_actor_nursery(RootOptions const* options, Body& body)
     -> std::invoke_result_t<Body&, ActorNursery&> {
   using Result = std::invoke_result_t<Body&, ActorNursery&>;
   static_assert(!std::is_reference_v<Result>,

@@ -55,14 +55,19 @@ class RemoteActorError : public std::runtime_error {
 
   // The C++ type of what was thrown there, readable: "std::out_of_range".
   std::string const& type_name() const noexcept { return boxed_->type; }
+
   // What it said.
   std::string const& message() const noexcept { return boxed_->message; }
+
   // The actor where it was thrown.
   ActorId const& source() const noexcept { return boxed_->source; }
+
   // The actors through which it came, beginning with the source.
   std::vector<ActorId> const& relay_path() const noexcept { return boxed_->relay_path; }
+
   // If an exception group was thrown: what was in it.
   std::vector<BoxedError> const& members() const noexcept { return boxed_->members; }
+
   BoxedError const& boxed() const noexcept { return *boxed_; }
 
  private:
@@ -115,8 +120,10 @@ class ActorDied final : public std::runtime_error {
   ActorDied(ActorId actor, int status, bool signalled);
 
   ActorId const& actor() const noexcept { return *actor_; }
+
   // Its exit code; -1 if a signal killed it.
   int exit_code() const noexcept { return signalled_ ? -1 : status_; }
+
   // The signal that killed it; 0 if it exited.
   int signal() const noexcept { return signalled_ ? status_ : 0; }
 

@@ -44,8 +44,8 @@ template <class F> int run(F&& main, RootOptions const& options = {}) {
 // returns what it returns. Throws RuntimeFailure if this task is in an actor already; ends the
 // process with a sentence if an actor has spawned it, which must not start a tree of its own. A
 // checkpoint. Mirrors tractor.open_root_actor.
-template <class Body>
-auto open_root_actor(RootOptions const& options, Body&& body) -> std::invoke_result_t<Body&> {
+template <class Body> auto open_root_actor(RootOptions const& options, Body&& body)
+    -> std::invoke_result_t<Body&> {
   using Result = std::invoke_result_t<Body&>;
   if constexpr (std::is_void_v<Result>) {
     detail::open_root_actor(options, [&] { std::invoke(body); });

@@ -29,8 +29,10 @@ template <class T> struct [[nodiscard]] Outcome {
   bool cut_short = false;
 
   explicit operator bool() const noexcept { return value.has_value(); }
+
   // Throws std::bad_optional_access if the body was cut short.
   T& operator*() & { return value.value(); }
+
   T operator*() && { return std::move(value).value(); }
 };
 
@@ -46,19 +48,19 @@ class Runner;
 struct ChildScopeTag;
 struct ScopeTaskTag;
 
-template <class Body>
-concept ScopeBody = std::is_invocable_v<Body&> || std::is_invocable_v<Body&, CancelScope&>;
+template <class Body> concept ScopeBody =
+    std::is_invocable_v<Body&> || std::is_invocable_v<Body&, CancelScope&>;
 
 template <class Body> decltype(auto) call_scope_body(Body& body, CancelScope& scope) {
-  static_assert(ScopeBody<Body>, "trio: the body of a cancel scope takes nothing or a CancelScope&");
+  static_assert(ScopeBody<Body>,
+                "trio: the body of a cancel scope takes nothing or a CancelScope&");
   if constexpr (std::is_invocable_v<Body&>)
     return std::invoke(body);
   else
     return std::invoke(body, scope);
 }
 
-template <class Body>
-using ScopeResult =
+template <class Body> using ScopeResult =
     decltype(call_scope_body(std::declval<Body&>(), std::declval<CancelScope&>()));
 }  // namespace detail
 
@@ -77,8 +79,8 @@ using ScopeResult =
 //
 // While a destructor runs because an exception is unwinding the stack, a Cancelled thrown out of it
 // would end the program. Therefore such a destructor is shielded from every scope entered outside
-// it, and from SIGINT's Interrupted; scopes entered inside it work as ever, so `move_on_after` bounds
-// what it waits for.
+// it, and from SIGINT's Interrupted; scopes entered inside it work as ever, so `move_on_after`
+// bounds what it waits for.
 class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
  public:
   // A scope that is cancelled by itself at `deadline`, and, if `shield`, hears of no cancellation
@@ -110,6 +112,7 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   // Whether cancel() was called or, inside a run, the deadline has passed before the scope ended.
   // Does not become false again when the deadline is moved.
   bool cancel_called();
+
   // Whether the scope has ended and caught a Cancelled.
   bool cancelled_caught() const noexcept { return cancelled_caught_; }
 
@@ -121,10 +124,12 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   // Moves the deadline; one that has passed cancels at the next pass of the run loop. Ends the
   // relative deadline of a scope made by after().
   void set_deadline(Time deadline);
+
   // Whether the deadline is still relative to an entry to come.
   bool is_relative() const noexcept { return relative_.has_value(); }
 
   bool shield() const noexcept { return shield_; }
+
   // Raises or lowers the shield, with effect at once both ways.
   void set_shield(bool shield);
 
@@ -141,6 +146,7 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   CancelScope(Duration timeout, bool shield);
 
   bool shielded() const noexcept { return shield_ || unwinding_shield_; }
+
   bool cancelled_from_outside() const noexcept;
   void open(detail::TaskRecord& task);
   // Inherits for the scope of a run's first task: no task enters it.

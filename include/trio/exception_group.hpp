@@ -45,6 +45,7 @@ class BaseExceptionGroup {
   BaseExceptionGroup& operator=(BaseExceptionGroup const&) = default;
 
   std::string const& message() const noexcept { return message_; }
+
   std::vector<std::exception_ptr> const& exceptions() const noexcept { return exceptions_; }
 
   // The first leaf, depth first, that is a T; null if there is none. Valid while the group is.
@@ -74,6 +75,7 @@ class BaseExceptionGroup {
 class ExceptionGroup final : public BaseExceptionGroup, public std::exception {
  public:
   ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions);
+
   // One line: the message and every member.
   char const* what() const noexcept override { return what_->c_str(); }
 
@@ -97,23 +99,26 @@ std::exception_ptr sieve(std::exception_ptr const& error,
 void rethrow_rest(std::exception_ptr rest, std::vector<std::exception_ptr> raised);
 
 template <class> struct HandlerArgument {};
+
 template <class C, class R, class A> struct HandlerArgument<R (C::*)(A)> {
   using type = std::remove_cvref_t<A>;
 };
-template <class C, class R, class A>
-struct HandlerArgument<R (C::*)(A) const> : HandlerArgument<R (C::*)(A)> {};
-template <class C, class R, class A>
-struct HandlerArgument<R (C::*)(A) noexcept> : HandlerArgument<R (C::*)(A)> {};
-template <class C, class R, class A>
-struct HandlerArgument<R (C::*)(A) const noexcept> : HandlerArgument<R (C::*)(A)> {};
+
+template <class C, class R, class A> struct HandlerArgument<R (C::*)(A) const>
+    : HandlerArgument<R (C::*)(A)> {};
+
+template <class C, class R, class A> struct HandlerArgument<R (C::*)(A) noexcept>
+    : HandlerArgument<R (C::*)(A)> {};
+
+template <class C, class R, class A> struct HandlerArgument<R (C::*)(A) const noexcept>
+    : HandlerArgument<R (C::*)(A)> {};
+
+template <class H> concept Handler = requires { &H::operator(); } && requires {
+  typename HandlerArgument<decltype(&H::operator())>::type;
+};
 
 template <class H>
-concept Handler =
-    requires { &H::operator(); } &&
-    requires { typename HandlerArgument<decltype(&H::operator())>::type; };
-
-template <class H> bool offer(std::exception_ptr const& error, H& handler,
-                              std::vector<std::exception_ptr>& raised) {
+bool offer(std::exception_ptr const& error, H& handler, std::vector<std::exception_ptr>& raised) {
   using Wanted = typename HandlerArgument<decltype(&H::operator())>::type;
   Wanted* found = exception_cast<Wanted>(error);
   if (!found) return false;

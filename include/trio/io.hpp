@@ -4,9 +4,9 @@
 namespace trio::lowlevel {
 
 // Waits until reading from the descriptor `fd` would not block (or it failed or was hung up). A
-// checkpoint. Throws BusyResourceError if another task already waits to read it, ClosedResourceError
-// if notify_closing is called meanwhile, std::system_error if it cannot be watched (a regular file).
-// Mirrors trio.lowlevel.wait_readable.
+// checkpoint. Throws BusyResourceError if another task already waits to read it,
+// ClosedResourceError if notify_closing is called meanwhile, std::system_error if it cannot be
+// watched (a regular file). Mirrors trio.lowlevel.wait_readable.
 void wait_readable(int fd);
 
 // The same for writing. Mirrors trio.lowlevel.wait_writable.

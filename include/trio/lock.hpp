@@ -23,8 +23,10 @@ class Lock {
 
   // Whether a task holds it, or ended while it did.
   bool locked() const noexcept { return owner_ != nullptr; }
+
   // Who holds it; null if nobody does.
   Task* owner() const noexcept { return lot_.is_broken() ? nullptr : owner_; }
+
   // How many tasks wait.
   std::size_t tasks_waiting() const noexcept { return lot_.size(); }
 
@@ -32,13 +34,16 @@ class Lock {
   class [[nodiscard]] Guard {
    public:
     explicit Guard(Lock& lock) : lock_(lock) { lock_.acquire(); }
+
     Guard(Guard const&) = delete;
     Guard& operator=(Guard const&) = delete;
+
     ~Guard() { lock_.release(); }
 
    private:
     Lock& lock_;
   };
+
   // Acquires (a checkpoint) until the guard is destroyed.
   Guard guard() { return Guard(*this); }
 

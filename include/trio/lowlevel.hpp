@@ -55,6 +55,7 @@ class RaiseCancel {
   [[noreturn]] void operator()() const;
   // The same as an exception_ptr.
   std::exception_ptr exception() const;
+
   bool is_interrupt() const noexcept { return reason_ == nullptr; }
 
  private:
@@ -67,6 +68,7 @@ struct AbortRef {
   void* object = nullptr;
   Abort (*call)(void* object, RaiseCancel const& raise) = nullptr;
 };
+
 void wait(AbortRef abort);
 }  // namespace detail_abort
 
@@ -120,15 +122,15 @@ Task& spawn(std::unique_ptr<detail::Job> job, std::string name);
 }
 
 // Starts a task that belongs to the run: it is cancelled when the main task has ended, and if it
-// throws, the run ends with TrioInternalError. Throws MisuseError when the run is ending and its last
-// system task has ended. Mirrors trio.lowlevel.spawn_system_task.
+// throws, the run ends with TrioInternalError. Throws MisuseError when the run is ending and its
+// last system task has ended. Mirrors trio.lowlevel.spawn_system_task.
 template <class F, class... A> Task& spawn_system_task(std::string name, F&& fn, A&&... args) {
   return detail_system::spawn(detail::make_job(std::forward<F>(fn), std::forward<A>(args)...),
                               std::move(name));
 }
 
-// The counters behind trio's statistics of the current run. Mirrors trio.lowlevel.current_statistics
-// in part.
+// The counters behind trio's statistics of the current run. Mirrors
+// trio.lowlevel.current_statistics in part.
 struct RunStatistics {
   std::size_t tasks_living = 0;
   std::size_t tasks_runnable = 0;
@@ -142,6 +144,7 @@ struct RunStatistics {
   // Stacks made so far, used or waiting for a task.
   std::size_t stacks = 0;
 };
+
 RunStatistics current_statistics();
 
 // How often the current task has been at a schedule point and at a cancel point: what
@@ -150,6 +153,7 @@ struct CheckpointCounts {
   std::uint64_t schedule_points = 0;
   std::uint64_t cancel_points = 0;
 };
+
 CheckpointCounts current_checkpoint_counts();
 
 namespace detail_token {

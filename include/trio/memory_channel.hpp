@@ -112,8 +112,8 @@ template <class T> class ChannelState {
   }
 
   MemoryChannelStatistics statistics() const {
-    return {buffer_.size(),   capacity_,        open_senders,
-            open_receivers,   count(senders_),  count(receivers_)};
+    return {buffer_.size(), capacity_,       open_senders,
+            open_receivers, count(senders_), count(receivers_)};
   }
 
   std::size_t open_senders = 0;
@@ -158,6 +158,7 @@ template <class T> class ChannelState {
 template <class T> class MemorySendChannel {
  public:
   MemorySendChannel(MemorySendChannel&& other) noexcept : state_(std::move(other.state_)) {}
+
   MemorySendChannel& operator=(MemorySendChannel&& other) noexcept {
     if (this != &other) {
       close();
@@ -165,6 +166,7 @@ template <class T> class MemorySendChannel {
     }
     return *this;
   }
+
   ~MemorySendChannel() { close(); }
 
   // Sends, waiting while the buffer is full; a checkpoint always. Cancelled: nothing was sent.
@@ -217,6 +219,7 @@ template <class T> class MemorySendChannel {
 template <class T> class MemoryReceiveChannel {
  public:
   MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept : state_(std::move(other.state_)) {}
+
   MemoryReceiveChannel& operator=(MemoryReceiveChannel&& other) noexcept {
     if (this != &other) {
       close();
@@ -224,6 +227,7 @@ template <class T> class MemoryReceiveChannel {
     }
     return *this;
   }
+
   ~MemoryReceiveChannel() { close(); }
 
   // The next value, waiting for one; a checkpoint always. Cancelled: nothing was taken. Throws
@@ -274,13 +278,16 @@ template <class T> class MemoryReceiveChannel {
     explicit Iterator(MemoryReceiveChannel& channel) : channel_(&channel), value_(channel.next()) {}
 
     T& operator*() const noexcept { return *value_; }
+
     // Destroys the present value before it waits for the next.
     Iterator& operator++() {
       value_.reset();
       value_ = channel_->next();
       return *this;
     }
+
     void operator++(int) { ++*this; }
+
     bool operator==(Sentinel) const noexcept { return !value_; }
 
    private:
@@ -290,6 +297,7 @@ template <class T> class MemoryReceiveChannel {
 
   // Receives the first value: a checkpoint, as is each step of the iterator.
   Iterator begin() { return Iterator(*this); }
+
   Sentinel end() const noexcept { return {}; }
 
  private:

@@ -96,21 +96,30 @@ template <class T> inline IgnoredTaskStatus<T> ignored_task_status{};
 
 // The T of a callable's last parameter, if that is a TaskStatus<T>&.
 template <class F> struct LastParameter {};
+
 template <class R> struct LastParameter<R()> {};
+
 template <class R, class... A> struct LastParameter<R(A...)> {
   using type = std::tuple_element_t<sizeof...(A) - 1, std::tuple<A...>>;
 };
+
 template <class R, class... A> struct LastParameter<R(A...) noexcept> : LastParameter<R(A...)> {};
+
 template <class F> struct LastParameter<F*> : LastParameter<F> {};
+
 template <class C, class F> struct LastParameter<F C::*> : LastParameter<F> {};
+
 template <class R, class... A> struct LastParameter<R(A...) const> : LastParameter<R(A...)> {};
-template <class R, class... A>
-struct LastParameter<R(A...) const noexcept> : LastParameter<R(A...)> {};
+
+template <class R, class... A> struct LastParameter<R(A...) const noexcept>
+    : LastParameter<R(A...)> {};
+
 template <class F>
   requires requires { &F::operator(); }
 struct LastParameter<F> : LastParameter<decltype(&F::operator())> {};
 
 template <class T> struct StatusValue {};
+
 template <class T> struct StatusValue<TaskStatus<T>&> {
   using type = T;
 };
@@ -125,13 +134,11 @@ template <class F, class T> struct WithStatus {
   }
 };
 
-template <class F>
-concept HasVisibleParameters = std::is_function_v<std::remove_pointer_t<F>> ||
-                               std::is_member_function_pointer_v<F> || requires { &F::operator(); };
-template <class F>
-concept ReportsStarted = requires {
-  typename StatusValue<typename LastParameter<F>::type>::type;
-};
+template <class F> concept HasVisibleParameters = std::is_function_v<std::remove_pointer_t<F>> ||
+                                                  std::is_member_function_pointer_v<F> ||
+                                                  requires { &F::operator(); };
+template <class F> concept ReportsStarted =
+    requires { typename StatusValue<typename LastParameter<F>::type>::type; };
 }  // namespace detail
 
 // Pass where a TaskStatus is asked for and nobody waits for the report. Mirrors
@@ -163,6 +170,7 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   void start_soon(F&& fn, A&&... args) {
     start_soon(TaskOptions{}, std::forward<F>(fn), std::forward<A>(args)...);
   }
+
   template <class F, class... A> void start_soon(TaskOptions options, F&& fn, A&&... args) {
     constexpr bool callable = std::is_invocable_v<std::decay_t<F>, std::decay_t<A>...>;
     constexpr bool reports = !callable && detail::ReportsStarted<std::decay_t<F>>;
@@ -186,6 +194,7 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   auto start(F&& fn, A&&... args) {
     return start(TaskOptions{}, std::forward<F>(fn), std::forward<A>(args)...);
   }
+
   template <class F, class... A> auto start(TaskOptions options, F&& fn, A&&... args) {
     using Function = std::decay_t<F>;
     static_assert(detail::HasVisibleParameters<Function>,
@@ -195,11 +204,13 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
       static_assert(detail::ReportsStarted<Function>,
                     "trio: nursery.start(fn): fn's last parameter must be a trio::TaskStatus<T>&");
       if constexpr (detail::ReportsStarted<Function>) {
-        using T = typename detail::StatusValue<typename detail::LastParameter<Function>::type>::type;
+        using T =
+            typename detail::StatusValue<typename detail::LastParameter<Function>::type>::type;
         return start<T>(std::move(options), std::forward<F>(fn), std::forward<A>(args)...);
       }
     }
   }
+
   // The same with the type of the report said, for callables whose parameters cannot be seen.
   template <class T, class F, class... A>
     requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions> &&
@@ -208,6 +219,7 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   T start(F&& fn, A&&... args) {
     return start<T>(TaskOptions{}, std::forward<F>(fn), std::forward<A>(args)...);
   }
+
   template <class T, class F, class... A>
     requires(!std::is_same_v<std::remove_cvref_t<T>, TaskOptions>)
   T start(TaskOptions options, F&& fn, A&&... args) {
@@ -219,11 +231,11 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
     // Shared, as the task may call started() again long after start() returned.
     auto status = std::make_shared<Status>();
     if constexpr (callable)
-      start_and_wait(*status,
-                     detail::make_job(detail::WithStatus<std::decay_t<F>, T>{
-                                          std::forward<F>(fn), status},
-                                      std::forward<A>(args)...),
-                     std::move(options));
+      start_and_wait(
+          *status,
+          detail::make_job(detail::WithStatus<std::decay_t<F>, T>{std::forward<F>(fn), status},
+                           std::forward<A>(args)...),
+          std::move(options));
     if constexpr (!std::is_void_v<T>) return std::move(status->value_).value();
   }
 
@@ -233,15 +245,19 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
 
   // The scope around the body and all tasks: cancel_scope().cancel() stops everything, quietly.
   CancelScope& cancel_scope() noexcept { return scope_; }
+
   // The task that opened the nursery.
   Task& parent_task() const noexcept;
+
   // How many tasks live in the nursery now, the body not counted.
   std::size_t child_task_count() const noexcept { return child_count_; }
+
   // The tasks that live here now, in order of arrival.
   std::vector<Task*> child_tasks() const;
 
  private:
-  template <class Body> friend auto open_nursery(Body&& body) -> std::invoke_result_t<Body, Nursery&>;
+  template <class Body> friend auto open_nursery(Body&& body)
+      -> std::invoke_result_t<Body, Nursery&>;
   friend class TaskStatusBase;
   friend class detail::Runner;
   friend struct detail::TaskRecord;
@@ -258,6 +274,7 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   void child_finished(detail::TaskRecord& child, std::exception_ptr error);
   void add_error(std::exception_ptr error, std::string source_task);
   void wake_if_done();
+
   bool has_tasks() const noexcept { return child_count_ > 0 || pending_starts_ > 0; }
 
   CancelScope scope_;
@@ -275,7 +292,9 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
 
 namespace detail {
 [[noreturn]] void throw_body_was_cut_short();
+
 template <class> struct IsOptional : std::false_type {};
+
 template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
 }  // namespace detail
 

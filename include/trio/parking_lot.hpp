@@ -37,10 +37,12 @@ class ParkingLot {
 
   // Everybody parked now or later gets BrokenResourceError: the task that was to wake them is gone.
   void break_lot();
+
   bool is_broken() const noexcept { return broken_; }
 
   // How many tasks are parked.
   std::size_t size() const noexcept { return size_; }
+
   bool empty() const noexcept { return size_ == 0; }
 
  private:

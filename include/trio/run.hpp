@@ -57,15 +57,16 @@ template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&..
     detail::run(options, detail::make_job(std::forward<F>(fn), std::forward<A>(args)...));
   } else {
     std::optional<Result> result;
-    detail::run(options, detail::make_job(
-                             [&result](std::decay_t<F> function, std::decay_t<A>... arguments) {
-                               result.emplace(
-                                   std::invoke(std::move(function), std::move(arguments)...));
-                             },
-                             std::forward<F>(fn), std::forward<A>(args)...));
+    detail::run(options,
+                detail::make_job(
+                    [&result](std::decay_t<F> function, std::decay_t<A>... arguments) {
+                      result.emplace(std::invoke(std::move(function), std::move(arguments)...));
+                    },
+                    std::forward<F>(fn), std::forward<A>(args)...));
     return std::move(*result);
   }
 }
+
 template <class F, class... A>
   requires(!std::is_same_v<std::remove_cvref_t<F>, RunOptions>)
 auto run(F&& fn, A&&... args) {

@@ -30,19 +30,26 @@ class MockClock final : public Clock {
   };
 
   MockClock() : MockClock(Options{}) {}
+
   explicit MockClock(Options options);
+
   // A clock that jumps at once when all tasks are blocked.
-  static MockClock autojumping() { return MockClock({.autojump_threshold = std::chrono::seconds(0)}); }
+  static MockClock autojumping() {
+    return MockClock({.autojump_threshold = std::chrono::seconds(0)});
+  }
 
   Time current_time() override;
   Duration real_time_until(Time deadline) override;
+
   Duration autojump_threshold() override { return threshold_; }
+
   void autojump(Duration until_next_deadline) override { jump(until_next_deadline); }
 
   // Moves on by `by` at once; throws std::invalid_argument if negative.
   void jump(Duration by);
   // Virtual seconds per real one, from now on; throws std::invalid_argument if negative.
   void set_rate(double rate);
+
   void set_autojump_threshold(Duration threshold) { threshold_ = threshold; }
 
  private:
@@ -71,7 +78,8 @@ template <class Body> void assert_checkpoints(Body&& body) {
   auto const before = lowlevel::current_checkpoint_counts();
   std::forward<Body>(body)();
   auto const counts = lowlevel::current_checkpoint_counts();
-  if (counts.schedule_points == before.schedule_points || counts.cancel_points == before.cancel_points)
+  if (counts.schedule_points == before.schedule_points ||
+      counts.cancel_points == before.cancel_points)
     throw std::logic_error("trio: assert_checkpoints: the block executed no full checkpoint");
 }
 
@@ -81,7 +89,8 @@ template <class Body> void assert_no_checkpoints(Body&& body) {
   auto const before = lowlevel::current_checkpoint_counts();
   std::forward<Body>(body)();
   auto const counts = lowlevel::current_checkpoint_counts();
-  if (counts.schedule_points != before.schedule_points || counts.cancel_points != before.cancel_points)
+  if (counts.schedule_points != before.schedule_points ||
+      counts.cancel_points != before.cancel_points)
     throw std::logic_error("trio: assert_no_checkpoints: the block executed a checkpoint");
 }
 
@@ -93,11 +102,14 @@ class Sequencer {
   // task is cancelled while it waits, everybody who waits or comes later gets MisuseError.
   template <class Body> void enter(int position, Body&& body) {
     wait_for_turn(position);
+
     struct Turn {
       Sequencer& sequencer;
       int next;
+
       ~Turn() { sequencer.open_turn(next); }
     } turn{*this, position + 1};
+
     std::forward<Body>(body)();
   }
 
@@ -115,9 +127,9 @@ class Sequencer {
 
 // Runs `scenario` over and over, each in a run and a scope of its own, cancelling that scope at the
 // first cancel point, then at the second, ... until a run comes to its end uncancelled. Finds the
-// operation that hangs, leaks or terminates when cancelled just there. What else the scenario throws
-// is thrown on, nested in a std::runtime_error that tells the number of the cancel point. Returns
-// how many points were tried. Brings its own clock, which jumps (options.clock is ignored).
+// operation that hangs, leaks or terminates when cancelled just there. What else the scenario
+// throws is thrown on, nested in a std::runtime_error that tells the number of the cancel point.
+// Returns how many points were tried. Brings its own clock, which jumps (options.clock is ignored).
 std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options = {});
 
 }  // namespace trio::testing

@@ -12,8 +12,8 @@ namespace trio {
 class Duration {
  public:
   // Throws std::invalid_argument for a floating-point NaN.
-  template <class Rep, class Period>
-  constexpr Duration(std::chrono::duration<Rep, Period> length) : value_(saturate(length)) {}
+  template <class Rep, class Period> constexpr Duration(std::chrono::duration<Rep, Period> length)
+      : value_(saturate(length)) {}
 
   constexpr std::chrono::nanoseconds nanoseconds() const noexcept { return value_; }
 
@@ -85,9 +85,11 @@ class Clock {
   virtual Time current_time() = 0;
   // How long the run may really sleep, at the most, before `deadline` comes on this clock.
   virtual Duration real_time_until(Time deadline) = 0;
+
   // How long everything must have been blocked, in real time, before autojump() is called;
   // Duration of nanoseconds::max(): never.
   virtual Duration autojump_threshold() { return std::chrono::nanoseconds::max(); }
+
   // Called when every task has been blocked for the threshold and the next deadline is due in
   // `until_next_deadline`.
   virtual void autojump(Duration /*until_next_deadline*/) {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/cancel_scope.hpp>
-
 #include "runner.hpp"
+
+#include <trio/cancel_scope.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -38,12 +38,24 @@ std::exception_ptr RaiseCancel::exception() const {
 std::string describe(CancelReason const& reason) {
   std::string text;
   switch (reason.source) {
-    case CancelSource::call: text = "cancel() was called"; break;
-    case CancelSource::deadline: text = "the deadline passed"; break;
-    case CancelSource::nursery: text = "something in the nursery failed"; break;
-    case CancelSource::shutdown: text = "the run is ending"; break;
-    case CancelSource::interrupt: text = "SIGINT"; break;
-    case CancelSource::remote: text = "another actor asked for it"; break;
+    case CancelSource::call:
+      text = "cancel() was called";
+      break;
+    case CancelSource::deadline:
+      text = "the deadline passed";
+      break;
+    case CancelSource::nursery:
+      text = "something in the nursery failed";
+      break;
+    case CancelSource::shutdown:
+      text = "the run is ending";
+      break;
+    case CancelSource::interrupt:
+      text = "SIGINT";
+      break;
+    case CancelSource::remote:
+      text = "another actor asked for it";
+      break;
   }
   if (!reason.source_task.empty()) text += " (task '" + reason.source_task + "')";
   if (!reason.reason.empty()) text += ": " + reason.reason;

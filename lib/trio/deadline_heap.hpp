@@ -14,9 +14,12 @@ namespace trio::detail {
 class DeadlineHeap {
  public:
   bool empty() const noexcept { return entries_.empty(); }
+
   std::size_t size() const noexcept { return entries_.size(); }
+
   // Of the soonest. The heap must not be empty.
   Time next() const noexcept { return entries_.front().deadline; }
+
   DeadlineEntry& front() const noexcept { return *entries_.front().what; }
 
   // It must not be in the heap.

@@ -3,14 +3,14 @@
 
 #include <trio/errors.hpp>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
 #include <utility>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace trio::lowlevel::detail_token {
 
@@ -24,9 +24,9 @@ EntryQueue::~EntryQueue() { ::close(wake_descriptor_); }
 void EntryQueue::push(std::function<void()> fn, void const* idempotent) {
   std::lock_guard const lock(mutex_);
   if (closed_) throw RunFinishedError();
-  bool const queued = idempotent && std::any_of(calls_.begin(), calls_.end(), [&](Call const& call) {
-                        return call.idempotent == idempotent;
-                      });
+  bool const queued =
+      idempotent && std::any_of(calls_.begin(), calls_.end(),
+                                [&](Call const& call) { return call.idempotent == idempotent; });
   if (!queued) calls_.push_back({std::move(fn), idempotent});
   wake();
 }

@@ -23,11 +23,14 @@ class EntryQueue {
 
   // Makes the loop turn, now or soon. Any thread, or a signal handler.
   void wake() noexcept;
+
   // An eventfd that is readable from wake() until it is read. As threads may call wake() at any
   // time, it is open as long as one of them holds the queue.
   int wake_descriptor() const noexcept { return wake_descriptor_; }
+
   // Whether wake() was called since the last time this was asked. For the loop.
   bool take_wake() noexcept { return woken_.exchange(false, std::memory_order_acquire); }
+
   bool was_woken() const noexcept { return woken_.load(std::memory_order_relaxed); }
 
   // Makes the calls queued so far, in order, giving what one throws to `failed`. Bounded: what they

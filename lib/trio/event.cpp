@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <trio/event.hpp>
-
 #include <trio/lowlevel.hpp>
 
 namespace trio {

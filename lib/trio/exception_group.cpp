@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/exception_group.hpp>
-
 #include "type_name.hpp"
 
 #include <trio/cancelled.hpp>
 #include <trio/errors.hpp>
-
-#include <cxxabi.h>
+#include <trio/exception_group.hpp>
 
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
+
+#include <cxxabi.h>
 
 namespace trio {
 
@@ -131,8 +130,9 @@ ExceptionGroup::ExceptionGroup(std::string message, std::vector<std::exception_p
       what_(std::make_shared<std::string const>(
           one_line(this->message(), this->BaseExceptionGroup::exceptions()))) {
   if (!std::all_of(this->exceptions().begin(), this->exceptions().end(), is_error))
-    throw std::invalid_argument("trio: an ExceptionGroup may hold only std::exceptions; use "
-                                "make_exception_group");
+    throw std::invalid_argument(
+        "trio: an ExceptionGroup may hold only std::exceptions; use "
+        "make_exception_group");
 }
 
 std::exception_ptr make_exception_group(std::string message,

@@ -6,15 +6,6 @@
 
 #include <trio/errors.hpp>
 
-#include <boost/fiber/algo/round_robin.hpp>
-#include <boost/fiber/context.hpp>
-#include <boost/fiber/scheduler.hpp>
-#include <boost/version.hpp>
-
-#include <cxxabi.h>
-#include <signal.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -23,6 +14,14 @@
 #include <initializer_list>
 #include <string_view>
 #include <utility>
+
+#include <boost/fiber/algo/round_robin.hpp>
+#include <boost/fiber/context.hpp>
+#include <boost/fiber/scheduler.hpp>
+#include <boost/version.hpp>
+#include <cxxabi.h>
+#include <signal.h>
+#include <unistd.h>
 
 static_assert(BOOST_VERSION >= 108100, "trio needs Boost 1.81 or newer");
 #if !defined(__GLIBCXX__) || !(defined(__x86_64__) || defined(__aarch64__))
@@ -57,13 +56,16 @@ class NoScheduling final : public boost::fibers::algo::algorithm {
 
   boost::fibers::context* pick_next() noexcept override {
     if (retired_) return std::exchange(dispatcher_, nullptr);
-    write_all({"trio: a Boost.Fiber primitive (mutex, condition variable, channel, future, sleep or "
-               "yield) was used in a task; nothing could cancel it. Use trio's own instead.\n"});
+    write_all(
+        {"trio: a Boost.Fiber primitive (mutex, condition variable, channel, future, sleep or "
+         "yield) was used in a task; nothing could cancel it. Use trio's own instead.\n"});
     std::abort();
   }
 
   bool has_ready_fibers() const noexcept override { return dispatcher_ != nullptr; }
+
   void suspend_until(std::chrono::steady_clock::time_point const&) noexcept override {}
+
   void notify() noexcept override {}
 
  private:
@@ -120,9 +122,8 @@ Fiber& Switcher::acquire(TaskRecord& task) {
     fiber->stack = arena_.make();
     fiber->side = {fiber->stack.bottom, fiber->stack.size, nullptr, sanitizer::make_side()};
     Fiber* raw = fiber.get();
-    auto context = boost::fibers::make_worker_context(boost::fibers::launch::post,
-                                                      GivenStack{fiber->stack},
-                                                      [this, raw] { work(*raw); });
+    auto context = boost::fibers::make_worker_context(
+        boost::fibers::launch::post, GivenStack{fiber->stack}, [this, raw] { work(*raw); });
     loop_->attach(context.get());
     raw->context = context.detach();
     fibers_.push_back(std::move(fiber));

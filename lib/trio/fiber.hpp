@@ -54,11 +54,14 @@ class Switcher {
 
   // From the loop: runs the fiber until it parks or its task ends.
   void step(Fiber& fiber) noexcept;
-  // From a fiber: back to the loop, until stepped again. Keeps the task's exception state and errno.
+  // From a fiber: back to the loop, until stepped again. Keeps the task's exception state and
+  // errno.
   void park(Fiber& fiber) noexcept;
 
   Fiber* running() const noexcept { return running_; }
+
   std::size_t fibers_made() const noexcept { return fibers_.size(); }
+
   // How many exceptions are in flight in what runs now: std::uncaught_exceptions() without the
   // look-up.
   int uncaught_exceptions() const noexcept { return static_cast<int>(exceptions_->uncaught); }

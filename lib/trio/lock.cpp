@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/lock.hpp>
-
 #include <trio/errors.hpp>
+#include <trio/lock.hpp>
 #include <trio/lowlevel.hpp>
 
 namespace trio {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/lowlevel.hpp>
-
 #include "runner.hpp"
 
 #include <trio/io.hpp>
+#include <trio/lowlevel.hpp>
 
 namespace trio::lowlevel {
 

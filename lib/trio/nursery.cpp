@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/nursery.hpp>
-
 #include "runner.hpp"
 
 #include <trio/exception_group.hpp>
+#include <trio/nursery.hpp>
 
 #include <utility>
 
@@ -12,8 +11,9 @@ namespace trio {
 namespace detail {
 
 void throw_body_was_cut_short() {
-  throw MisuseError("trio: open_nursery: the nursery's own scope was cancelled before the body "
-                    "returned its value; let the body return void or a std::optional");
+  throw MisuseError(
+      "trio: open_nursery: the nursery's own scope was cancelled before the body "
+      "returned its value; let the body return void or a std::optional");
 }
 
 }  // namespace detail
@@ -87,8 +87,9 @@ void Nursery::finish(std::exception_ptr error) {
 
 void Nursery::join() {
   if (&detail::Runner::current_task() != &parent_task_)
-    throw MisuseError("trio: nursery.join() waits inside the nursery's body; a task of the nursery "
-                      "would wait for itself");
+    throw MisuseError(
+        "trio: nursery.join() waits inside the nursery's body; a task of the nursery "
+        "would wait for itself");
   if (!has_tasks()) lowlevel::checkpoint();
   while (has_tasks()) joiners_.park();
 }
@@ -97,9 +98,12 @@ void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job
                              TaskOptions options) {
   if (closed_)
     throw MisuseError("trio: the nursery is closed: its block has ended, no task can be started");
+
   struct PendingStart {
     Nursery& nursery;
+
     explicit PendingStart(Nursery& target) : nursery(target) { ++nursery.pending_starts_; }
+
     ~PendingStart() {
       --nursery.pending_starts_;
       nursery.wake_if_done();
@@ -125,8 +129,9 @@ void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job
   status.starting_ = nullptr;
   if (error) std::rethrow_exception(std::move(error));
   if (!status.called_)
-    throw MisuseError("trio: nursery.start(): the task ended without calling "
-                      "task_status.started()");
+    throw MisuseError(
+        "trio: nursery.start(): the task ended without calling "
+        "task_status.started()");
 }
 
 bool TaskStatusBase::mark_started() {

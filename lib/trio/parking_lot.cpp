@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/parking_lot.hpp>
-
 #include "runner.hpp"
 
 #include <trio/errors.hpp>
+#include <trio/parking_lot.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -14,6 +13,7 @@ namespace detail_lot {
 // A parked task, on its own stack.
 struct Waiter : detail::Hook<Tag> {
   explicit Waiter(Task& parked) : task(parked) {}
+
   Task& task;
 };
 }  // namespace detail_lot
@@ -53,8 +53,7 @@ Task* ParkingLot::unpark_one() {
 }
 
 void ParkingLot::unpark_all() {
-  while (unpark_one()) {
-  }
+  while (unpark_one()) {}
 }
 
 void ParkingLot::break_lot() {

@@ -4,15 +4,15 @@
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
 #include <utility>
+
+#include <sys/epoll.h>
+#include <unistd.h>
 
 namespace trio::detail {
 
@@ -48,8 +48,8 @@ std::size_t Poller::poll(Duration timeout) {
   std::array<epoll_event, 64> events;
   std::int64_t const nanoseconds = timeout.nanoseconds().count();
   timespec const relative = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
-  int const count = epoll_pwait2(epoll_fd_, events.data(), static_cast<int>(events.size()),
-                                 &relative, nullptr);
+  int const count =
+      epoll_pwait2(epoll_fd_, events.data(), static_cast<int>(events.size()), &relative, nullptr);
   if (count < 0) {
     if (errno == EINTR) return 1;
     fail("trio: epoll_pwait2");
@@ -102,8 +102,7 @@ int Poller::update(int fd, Waiters& waiters) noexcept {
   // The number may have been closed and reused since: by another file, or by one that epoll still
   // knows, because it is open elsewhere.
   if (result < 0 && errno == (waiters.registered ? ENOENT : EEXIST))
-    result =
-        epoll_ctl(epoll_fd_, waiters.registered ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+    result = epoll_ctl(epoll_fd_, waiters.registered ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
   waiters.registered = true;
   return result < 0 ? errno : 0;
 }

@@ -43,8 +43,8 @@ class Poller {
     Task*& in(Direction direction) { return direction == Direction::read ? reader : writer; }
   };
 
-  // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for. Returns 0, or
-  // the errno if epoll refuses.
+  // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for. Returns 0,
+  // or the errno if epoll refuses.
   int update(int fd, Waiters& waiters) noexcept;
   // Wakes who waits there, if anybody does.
   void wake_task(Task*& waiter, std::exception_ptr error = nullptr);

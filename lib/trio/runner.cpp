@@ -6,11 +6,11 @@
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+
+#include <time.h>
 
 namespace trio {
 std::unique_ptr<Clock> make_system_clock();
@@ -70,8 +70,8 @@ Runner::~Runner() {
 void Runner::run(std::unique_ptr<Job> main) {
   {
     SigintHandler const sigint(*this, options_.sigint);
-    init_task_ = &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr,
-                        nullptr);
+    init_task_ =
+        &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr, nullptr);
     while (living_ > 0) pass();
   }
   if (init_error_)
@@ -309,8 +309,9 @@ void Runner::make_ready(TaskRecord& task) {
 
 void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
   if (!task.parked)
-    throw MisuseError("trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
-                      "rescheduled already");
+    throw MisuseError(
+        "trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
+        "rescheduled already");
   task.wake_error = std::move(error);
   make_ready(task);
 }
@@ -386,6 +387,7 @@ void Runner::wait_all_tasks_blocked(Duration cushion) {
 
     ~Waiter() { runner.idle_waiters_.erase(self); }
   } const waiter{*this, idle_waiters_.emplace(cushion, running_)};
+
   lowlevel::wait_task_rescheduled(
       [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });
 }
@@ -406,8 +408,9 @@ lowlevel::RunStatistics Runner::statistics() const {
 
 void run(RunOptions const& options, std::unique_ptr<Job> main) {
   if (Runner::of_this_thread())
-    throw MisuseError("trio::run: this thread is already inside trio::run; call your function "
-                      "directly, or start it in a nursery");
+    throw MisuseError(
+        "trio::run: this thread is already inside trio::run; call your function "
+        "directly, or start it in a nursery");
   Runner runner(options);
   runner.run(std::move(main));
 }

@@ -34,6 +34,7 @@ class Runner {
 
   // The run of the calling thread, or null.
   static Runner* of_this_thread() noexcept { return of_this_thread_; }
+
   // The same; throws MisuseError where there is none.
   static Runner& current();
   // The task that calls; throws MisuseError outside of tasks.
@@ -61,7 +62,9 @@ class Runner {
   void wait_all_tasks_blocked(Duration cushion);
   // Parks the running task until `deadline`.
   void sleep_until(Time deadline);
+
   bool in_task() const noexcept { return running_ != nullptr; }
+
   // A cancel point that found nothing to deliver.
   void pass_cancel_point(TaskRecord& task) {
     ++task.counts.cancel_points;
@@ -72,6 +75,7 @@ class Runner {
   bool interrupt_pending_for(TaskRecord const& task) const noexcept {
     return &task == main_task_ && interrupt_.load(std::memory_order_relaxed);
   }
+
   void interrupt_was_raised() noexcept { interrupt_.store(false); }
 
   // Cancels `scope` at the `ordinal`-th cancel point from now, whichever task comes to it.
@@ -81,15 +85,22 @@ class Runner {
   }
 
   Time now() { return clock_->current_time(); }
+
   DeadlineHeap& deadlines() noexcept { return deadlines_; }
+
   Poller& poller() noexcept { return poller_; }
+
   Switcher& switcher() noexcept { return switcher_; }
+
   // Of the task that runs now; empty outside of tasks.
   std::string running_name() const { return running_ ? running_->name() : std::string(); }
+
   TaskRecord& init_task() noexcept { return *init_task_; }
+
   std::shared_ptr<lowlevel::detail_token::EntryQueue> const& entry_queue() const noexcept {
     return entry_queue_;
   }
+
   lowlevel::RunStatistics statistics() const;
 
  private:
@@ -99,8 +110,10 @@ class Runner {
   struct Sleeper : DeadlineEntry {
     Sleeper(TaskRecord& sleeping, DeadlineHeap& heap)
         : DeadlineEntry(Kind::sleeper), task(sleeping), deadlines(heap) {}
+
     Sleeper(Sleeper const&) = delete;
     Sleeper& operator=(Sleeper const&) = delete;
+
     ~Sleeper() { deadlines.remove(*this); }
 
     TaskRecord& task;

@@ -14,6 +14,7 @@ struct Stack {
   bool canary = false;
 
   std::byte* top() const noexcept { return bottom + size; }
+
   // Whether an access to this address means that the stack overflowed.
   bool is_guard(void const* address) const noexcept;
 };
@@ -29,6 +30,7 @@ class StackArena {
 
   // Throws std::bad_alloc when the kernel gives no more memory or mappings.
   Stack make();
+
   std::size_t made() const noexcept { return made_; }
 
  private:

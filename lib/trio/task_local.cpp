@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/task_local.hpp>
-
 #include "runner.hpp"
+
+#include <trio/task_local.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -34,8 +34,8 @@ std::shared_ptr<void> task_local_get(void const* key) {
 
 void task_local_set(void const* key, std::shared_ptr<void> value) {
   TaskRecord& task = Runner::current_task();
-  auto changed = task.locals ? std::make_shared<TaskLocals>(*task.locals)
-                             : std::make_shared<TaskLocals>();
+  auto changed =
+      task.locals ? std::make_shared<TaskLocals>(*task.locals) : std::make_shared<TaskLocals>();
   changed->set(key, std::move(value));
   task.locals = std::move(changed);
 }

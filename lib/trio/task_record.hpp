@@ -37,6 +37,7 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
   void enter_scope(CancelScope& inner);
 
   bool scope_is_cancelled() const noexcept { return scope->effectively_cancelled_; }
+
   // Calls the abort function, if the task waits with one that was not called yet.
   void try_abort(lowlevel::RaiseCancel const& raise);
   // try_abort, if its scope is cancelled.

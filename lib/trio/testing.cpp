@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/testing.hpp>
-
 #include "runner.hpp"
 
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/testing.hpp>
 
 #include <cmath>
 #include <stdexcept>
@@ -13,7 +12,9 @@
 namespace trio::testing {
 
 MockClock::MockClock(Options options)
-    : real_base_(std::chrono::steady_clock::now()), rate_(0), threshold_(options.autojump_threshold) {
+    : real_base_(std::chrono::steady_clock::now()),
+      rate_(0),
+      threshold_(options.autojump_threshold) {
   set_rate(options.rate);
 }
 
@@ -74,9 +75,9 @@ void Sequencer::wait_for_turn(int position) {
 void Sequencer::break_sequence() {
   broken_ = true;
   for (auto const& [turn, task] : std::exchange(waiting_, {}))
-    lowlevel::reschedule(*task,
-                         std::make_exception_ptr(MisuseError(
-                             "trio: Sequencer: the sequence is broken, a task was cancelled")));
+    lowlevel::reschedule(
+        *task, std::make_exception_ptr(
+                   MisuseError("trio: Sequencer: the sequence is broken, a task was cancelled")));
 }
 
 void Sequencer::open_turn(int position) {
@@ -99,9 +100,9 @@ std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOpti
         static_cast<void>(scope.enter(scenario));
       });
     } catch (...) {
-      std::throw_with_nested(
-          std::runtime_error("cancelled at cancel point " + std::to_string(ordinal) + ": " +
-                             describe(std::current_exception())));
+      std::throw_with_nested(std::runtime_error("cancelled at cancel point " +
+                                                std::to_string(ordinal) + ": " +
+                                                describe(std::current_exception())));
     }
     if (!scope.cancel_called()) return ordinal - 1;
   }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <trio/time.hpp>
-
 #include "runner.hpp"
 
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
+#include <trio/time.hpp>
 
 #include <memory>
 
@@ -14,9 +13,7 @@ namespace {
 
 class SystemClock final : public Clock {
  public:
-  Time current_time() override {
-    return Time(std::chrono::steady_clock::now().time_since_epoch());
-  }
+  Time current_time() override { return Time(std::chrono::steady_clock::now().time_since_epoch()); }
 
   Duration real_time_until(Time deadline) override { return between(current_time(), deadline); }
 };

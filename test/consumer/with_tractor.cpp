@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <cstdlib>
 #include <tractor/tractor.hpp>
+
+#include <cstdlib>
 
 int add(int left, int right) { return left + right; }
 

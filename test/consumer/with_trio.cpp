@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <chrono>
 #include <trio/trio.hpp>
+
+#include <chrono>
 
 int main() {
   return trio::run([] {

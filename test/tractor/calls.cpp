@@ -19,8 +19,11 @@ using support::in_root;
 namespace {
 
 int add(int a, int b) { return a + b; }
+
 int not_exposed(int a) { return a; }
+
 void nothing() {}
+
 void nothing_registers_this() {}
 
 struct Order {
@@ -29,12 +32,16 @@ struct Order {
   std::map<std::string, std::optional<int>> notes;
 
   bool operator==(Order const&) const = default;
+
   template <class Archive> void serialize(Archive& archive) { archive(id, items, notes); }
 };
 
 Order echo(Order order) { return order; }
+
 std::size_t length(std::string_view text) { return text.size(); }
+
 int sum(std::span<int const> numbers) { return std::accumulate(numbers.begin(), numbers.end(), 0); }
+
 std::unique_ptr<int> boxed(int value) { return std::make_unique<int>(value); }
 
 // Runs `body` with a daemon that exposes `exposed`.
@@ -93,6 +100,7 @@ int calls_cancelled = 0;
 std::string last_reason;
 
 std::pair<int, int> tally() { return {calls_begun, calls_cancelled}; }
+
 std::string reason() { return last_reason; }
 
 void wait_to_be_cancelled() {
@@ -117,18 +125,16 @@ std::int64_t remaining_milliseconds() {
 
 TEST_CASE("F11: cancelling a call cancels the task in the other actor, and waits for its end") {
   with_daemon(tractor::expose<wait_to_be_cancelled, tally, reason>, [](tractor::Portal daemon) {
-    auto const outcome = trio::move_on_after(
-        30s, [&](trio::CancelScope& scope) {
-          trio::open_nursery([&](trio::Nursery& nursery) {
-            nursery.start_soon([&] {
-              // In order: this is answered when the other has begun.
-              while (daemon.run<tally>().first == 0) {
-              }
-              scope.cancel("changed my mind");
-            });
-            daemon.run<wait_to_be_cancelled>();
-          });
+    auto const outcome = trio::move_on_after(30s, [&](trio::CancelScope& scope) {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          // In order: this is answered when the other has begun.
+          while (daemon.run<tally>().first == 0) {}
+          scope.cancel("changed my mind");
         });
+        daemon.run<wait_to_be_cancelled>();
+      });
+    });
     CHECK(outcome.cut_short);
     CHECK(daemon.run<tally>() == std::pair(1, 1));
     CHECK(daemon.run<reason>().find("changed my mind") != std::string::npos);
@@ -144,8 +150,7 @@ TEST_CASE("F11: a thousand calls cancelled at once leave nothing behind, here or
         for (int i = 0; i < 1000; ++i)
           nursery.start_soon([&] { daemon.run<wait_to_be_cancelled>(); });
         nursery.start_soon([&] {
-          while (daemon.run<tally>().first < 1000) {
-          }
+          while (daemon.run<tally>().first < 1000) {}
           scope.cancel();
         });
       });
@@ -190,8 +195,7 @@ void fail_when_cancelled() {
 int ignore_cancellation() {
   try {
     trio::sleep_forever();
-  } catch (trio::Cancelled const&) {
-  }
+  } catch (trio::Cancelled const&) {}
   return 42;
 }
 
@@ -233,6 +237,7 @@ TEST_CASE("a callee that does not end when cancelled keeps its caller no longer 
 namespace {
 
 std::vector<std::uint8_t> bulk(std::size_t size) { return std::vector<std::uint8_t>(size, 7); }
+
 std::size_t weigh(std::vector<std::uint8_t> const& load) { return load.size(); }
 
 }  // namespace
@@ -254,11 +259,11 @@ TEST_CASE("cancelling a call overtakes the bulk data in front of it") {
     trio::CancelScope scope;
     trio::open_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon([&] {
-        while (daemon.run<tally>().first == 0) {
-        }
+        while (daemon.run<tally>().first == 0) {}
         begun.set();
       });
-      nursery.start_soon([&] { static_cast<void>(scope.enter([&] { daemon.run<wait_to_be_cancelled>(); })); });
+      nursery.start_soon(
+          [&] { static_cast<void>(scope.enter([&] { daemon.run<wait_to_be_cancelled>(); })); });
       begun.wait();
       for (int i = 0; i < 4; ++i) nursery.start_soon([&] { daemon.run<bulk>(50'000'000); });
       scope.cancel();

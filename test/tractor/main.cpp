@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #define DOCTEST_CONFIG_IMPLEMENT
-#include <doctest/doctest.h>
-
 #include <tractor/tractor.hpp>
+
+#include <doctest/doctest.h>
 
 int main(int argc, char** argv) {
   tractor::become_actor_if_spawned();

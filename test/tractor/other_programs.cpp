@@ -14,6 +14,7 @@ using support::program;
 namespace shared {
 
 int add(int a, int b) { return a - b; }
+
 std::string changed(std::string const& text) { return text; }
 
 }  // namespace shared
@@ -67,9 +68,8 @@ TEST_CASE("another build's function of equal signature is called by name") {
 TEST_CASE("another build's function of another signature is refused, printing both") {
   in_root([] {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
-      auto other =
-          nursery.start_actor("other", tractor::expose<shared::add, shared::changed>,
-                              {.executable = program("other_build")});
+      auto other = nursery.start_actor("other", tractor::expose<shared::add, shared::changed>,
+                                       {.executable = program("other_build")});
       try {
         other.run<shared::changed>("text");
         FAIL("it ran");

@@ -3,12 +3,12 @@
 
 #include <trio/testing.hpp>
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include <unistd.h>
 
 using support::in_root;
 
@@ -34,9 +34,8 @@ void open_a_second_root() {
 TEST_CASE("A2: a second root in a child is refused, and the parent learns it") {
   auto const group = support::group_thrown_by([] {
     in_root([] {
-      tractor::open_nursery([](tractor::ActorNursery& nursery) {
-        nursery.run_in_actor<open_a_second_root>();
-      });
+      tractor::open_nursery(
+          [](tractor::ActorNursery& nursery) { nursery.run_in_actor<open_a_second_root>(); });
     });
   });
   auto* error = group.find<tractor::RemoteActorError>();
@@ -59,8 +58,7 @@ TEST_CASE("A3: open_nursery takes the options of the root it starts") {
     tractor::open_nursery({.name = "boss", .log_level = tractor::LogLevel::error},
                           [](tractor::ActorNursery&) {
                             CHECK(tractor::current_actor().name() == "boss");
-                            CHECK(tractor::current_actor().log_level() ==
-                                  tractor::LogLevel::error);
+                            CHECK(tractor::current_actor().log_level() == tractor::LogLevel::error);
                           });
   });
 }
@@ -171,10 +169,12 @@ void remove_at_end(std::string const& path) {
     std::filesystem::remove(path);
   });
 }
+
 void remove_at_end_and_fail(std::string const& path) {
   remove_at_end(path);
   throw std::out_of_range("and then this");
 }
+
 void remove_at_end_and_sleep(std::string const& path) {
   remove_at_end(path);
   trio::sleep_forever();
@@ -183,8 +183,11 @@ void remove_at_end_and_sleep(std::string const& path) {
 // A file that a test's actor is to remove.
 struct MarkerFile {
   std::string path = "/tmp/tractor-test-marker-" + std::to_string(getpid());
+
   MarkerFile() { std::ofstream(path) << "x"; }
+
   ~MarkerFile() { std::filesystem::remove(path); }
+
   bool exists() const { return std::filesystem::exists(path); }
 };
 }  // namespace
@@ -192,9 +195,8 @@ struct MarkerFile {
 TEST_CASE("A9: deferred clean-up runs when an actor's task has returned") {
   MarkerFile const marker;
   in_root([&] {
-    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      nursery.run_in_actor<remove_at_end>(marker.path);
-    });
+    tractor::open_nursery(
+        [&](tractor::ActorNursery& nursery) { nursery.run_in_actor<remove_at_end>(marker.path); });
     CHECK_FALSE(marker.exists());
   });
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <signal.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using support::in_root;
@@ -79,6 +79,7 @@ TEST_CASE("A5: a function may run itself in a child, nested to any depth") {
 namespace {
 
 int greetings = 0;
+
 std::string greet(std::string_view who) {
   return std::string(who) + " " + std::to_string(++greetings);
 }

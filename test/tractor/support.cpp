@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include <unistd.h>
 
 namespace support {
 
@@ -23,7 +23,8 @@ std::vector<std::string> living_actors(std::string const& tree_id) {
     std::ifstream file(process.path() / "cmdline", std::ios::binary);
     std::string command((std::istreambuf_iterator<char>(file)), {});
     std::replace(command.begin(), command.end(), '\0', ' ');
-    if (command.find("@" + tree_id + "]") != std::string::npos) found.push_back(pid + " " + command);
+    if (command.find("@" + tree_id + "]") != std::string::npos)
+      found.push_back(pid + " " + command);
     // A zombie has no command line any more, but it has us as its parent.
     std::ifstream status(process.path() / "stat");
     std::string const stat((std::istreambuf_iterator<char>(status)), {});

@@ -2,8 +2,6 @@
 #pragma once
 #include <tractor/tractor.hpp>
 
-#include <doctest/doctest.h>
-
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -12,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 namespace support {
 
@@ -25,8 +25,8 @@ std::size_t open_descriptors();
 // The path of a test program that was built beside this one.
 std::string program(std::string const& name);
 
-// Runs `body` as the root of a tree in a run of its own, and checks that nothing of the tree is left
-// afterwards: no process, no zombie, no directory, no descriptor.
+// Runs `body` as the root of a tree in a run of its own, and checks that nothing of the tree is
+// left afterwards: no process, no zombie, no directory, no descriptor.
 template <class Body> auto in_root(tractor::RootOptions const& options, Body&& body) {
   using Result = std::invoke_result_t<Body&>;
   std::string tree_id;

@@ -10,6 +10,7 @@ template <class Tag> class Hook {
   Hook() = default;
   Hook(Hook const&) = delete;
   Hook& operator=(Hook const&) = delete;
+
   ~Hook() { unlink(); }
 
   bool is_linked() const noexcept { return next_ != this; }
@@ -39,7 +40,9 @@ template <class Tag> class Hook {
 template <class T, class Tag> class List {
  public:
   bool empty() const noexcept { return !head_.is_linked(); }
+
   void push_back(T& item) noexcept { hook(item).insert_before(head_); }
+
   T& front() noexcept { return item(*head_.next_); }
 
   T& pop_front() noexcept {
@@ -56,6 +59,7 @@ template <class T, class Tag> class List {
 
  private:
   static Hook<Tag>& hook(T& object) noexcept { return object; }
+
   static T& item(Hook<Tag>& hook) noexcept { return static_cast<T&>(hook); }
 
   Hook<Tag> head_;

@@ -21,8 +21,7 @@ class Job {
 
 template <class F, class... A> class BoundJob final : public Job {
  public:
-  template <class Fn, class... Args>
-  explicit BoundJob(Fn&& fn, Args&&... args)
+  template <class Fn, class... Args> explicit BoundJob(Fn&& fn, Args&&... args)
       : fn_(std::forward<Fn>(fn)), args_(std::forward<Args>(args)...) {}
 
   void run() override {
@@ -45,12 +44,13 @@ template <class F, class... A> class BoundJob final : public Job {
 
 // Copies or moves `fn` and `args` into a job.
 template <class F, class... A> std::unique_ptr<Job> make_job(F&& fn, A&&... args) {
-  static_assert(std::is_constructible_v<std::decay_t<F>, F> &&
-                    (std::is_constructible_v<std::decay_t<A>, A> && ...),
-                "trio: the function and the arguments of a task are copied into it, and one of these "
-                "cannot be copied: std::move it into the task, or pass it as std::ref");
+  static_assert(
+      std::is_constructible_v<std::decay_t<F>, F> &&
+          (std::is_constructible_v<std::decay_t<A>, A> && ...),
+      "trio: the function and the arguments of a task are copied into it, and one of these "
+      "cannot be copied: std::move it into the task, or pass it as std::ref");
   return std::make_unique<BoundJob<std::decay_t<F>, std::decay_t<A>...>>(std::forward<F>(fn),
-                                                                       std::forward<A>(args)...);
+                                                                         std::forward<A>(args)...);
 }
 
 }  // namespace trio::detail

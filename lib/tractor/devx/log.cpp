@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <tractor/log.hpp>
-
 #include "../runtime/local_actor.hpp"
 
+#include <tractor/log.hpp>
 #include <trio/lowlevel.hpp>
-
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 
 namespace tractor {
 

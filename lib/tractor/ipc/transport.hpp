@@ -5,11 +5,11 @@
 #include <trio/nursery.hpp>
 #include <trio/time.hpp>
 
-#include <sys/types.h>
-
 #include <memory>
 #include <optional>
 #include <string>
+
+#include <sys/types.h>
 
 namespace tractor::ipc {
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <tractor/actor_nursery.hpp>
-
 #include "child.hpp"
 #include "local_actor.hpp"
 #include "peer.hpp"
 
+#include <tractor/actor_nursery.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/run.hpp>
 #include <trio/exception_group.hpp>
@@ -97,11 +96,10 @@ ActorNursery::Started ActorNursery::run_one(Entry const& entry, Buffer arguments
   options.expose = Exposed(exposed);
   auto const child = Child::spawn(actor_, options.name, options);
   auto const outcome = std::make_shared<Outcome>();
-  nursery_->start_soon({.name = "actor " + options.name},
-                       [this, child, outcome, id = entry.id(),
-                        given = std::move(arguments)]() mutable {
-                         run_task(child, *outcome, id, std::move(given));
-                       });
+  nursery_->start_soon({.name = "actor " + options.name}, [this, child, outcome, id = entry.id(),
+                                                           given = std::move(arguments)]() mutable {
+    run_task(child, *outcome, id, std::move(given));
+  });
   return {Portal(child->peer()), outcome};
 }
 
@@ -170,9 +168,10 @@ void run_actor_nursery(RootOptions const* options, std::function<void(ActorNurse
     detail::open_root_actor(options ? *options : RootOptions{},
                             [&] { run_in(LocalActor::current()); });
   } else if (options) {
-    throw RuntimeFailure("tractor: open_nursery: options for a root actor make no sense here, this "
-                         "task is in actor '" +
-                         present->name() + "' already");
+    throw RuntimeFailure(
+        "tractor: open_nursery: options for a root actor make no sense here, this "
+        "task is in actor '" +
+        present->name() + "' already");
   } else {
     run_in(*present);
   }

@@ -75,17 +75,21 @@ std::exception_ptr unbox(wire::Error message) {
       return std::make_exception_ptr(RemoteActorError(std::move(message.error)));
     case Kind::cancelled:
       return std::make_exception_ptr(ContextCancelled(
-          std::move(message.error),
-          {message.cancel_source, std::move(message.cancel_task), std::move(message.cancel_reason)}));
+          std::move(message.error), {message.cancel_source, std::move(message.cancel_task),
+                                     std::move(message.cancel_reason)}));
     case Kind::refused:
       break;
   }
   std::string const& why = message.error.message;
   switch (message.because) {
-    case wire::RefusedBecause::not_exposed: return std::make_exception_ptr(FunctionNotExposed(why));
-    case wire::RefusedBecause::unknown: return std::make_exception_ptr(UnknownFunction(why));
-    case wire::RefusedBecause::signature: return std::make_exception_ptr(SignatureMismatch(why));
-    case wire::RefusedBecause::cancelled: return std::make_exception_ptr(ActorCancelled(why));
+    case wire::RefusedBecause::not_exposed:
+      return std::make_exception_ptr(FunctionNotExposed(why));
+    case wire::RefusedBecause::unknown:
+      return std::make_exception_ptr(UnknownFunction(why));
+    case wire::RefusedBecause::signature:
+      return std::make_exception_ptr(SignatureMismatch(why));
+    case wire::RefusedBecause::cancelled:
+      return std::make_exception_ptr(ActorCancelled(why));
   }
   return std::make_exception_ptr(CallRefused(why));
 }

@@ -11,10 +11,10 @@
 #include <tractor/wire_errors.hpp>
 #include <trio/cancel_scope.hpp>
 
-#include <signal.h>
-
 #include <chrono>
 #include <utility>
+
+#include <signal.h>
 
 namespace tractor::runtime {
 
@@ -60,7 +60,8 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
   child->peer_ = std::make_shared<Peer>(parent, std::move(link), Peer::Side::listened);
   child->peer_->set_id(child->id_);
   trio::Nursery& service = parent.service_nursery();
-  service.start_soon({.name = "process of " + child->id_.name}, [child] { child->watch_process(); });
+  service.start_soon({.name = "process of " + child->id_.name},
+                     [child] { child->watch_process(); });
   service.start_soon({.name = "messages from " + child->id_.name}, [child] { child->read_link(); });
   return child;
 }
@@ -71,7 +72,8 @@ void Child::read_link() {
         trio::move_on_after(spawn_timeout_, [&] { peer_->await_introduction(id_); });
     if (greeted.cut_short)
       peer_->fail(std::make_exception_ptr(TransportClosed(
-          "tractor: actor " + describe(id_) + " did not link up in time; does its main come to "
+          "tractor: actor " + describe(id_) +
+          " did not link up in time; does its main come to "
           "tractor::run or tractor::become_actor_if_spawned? (ActorOptions::spawn_timeout)")));
   } catch (TransportClosed const&) {
     peer_->fail(std::current_exception());

@@ -28,8 +28,8 @@ struct Outcome {
   std::exception_ptr error = {};
 };
 
-// An actor that we spawned: its process and the link with it. Its own two tasks, in our service, see
-// to it that the link is read and the process reaped, whatever happens to who uses it.
+// An actor that we spawned: its process and the link with it. Its own two tasks, in our service,
+// see to it that the link is read and the process reaped, whatever happens to who uses it.
 class Child : public std::enable_shared_from_this<Child> {
  public:
   // Starts the process. Throws SpawnError. Not a checkpoint.

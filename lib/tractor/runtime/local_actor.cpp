@@ -15,13 +15,13 @@
 #include <trio/lowlevel.hpp>
 #include <trio/task_local.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
 #include <utility>
+
+#include <unistd.h>
 
 namespace tractor {
 
@@ -86,8 +86,9 @@ LocalActor* LocalActor::current_or_null() { return current_local_actor.get(); }
 LocalActor& LocalActor::current() {
   LocalActor* actor = current_or_null();
   if (!actor)
-    throw NoRuntime("tractor: this must be called in an actor: inside tractor::run, "
-                    "tractor::open_root_actor or tractor::open_nursery");
+    throw NoRuntime(
+        "tractor: this must be called in an actor: inside tractor::run, "
+        "tractor::open_root_actor or tractor::open_nursery");
   return *actor;
 }
 
@@ -107,6 +108,7 @@ namespace {
 struct Ended {
   trio::Nursery*& nursery;
   trio::Event& event;
+
   ~Ended() {
     nursery = nullptr;
     event.set();
@@ -251,8 +253,7 @@ Actor& current_actor() { return LocalActor::current(); }
 
 Portal Actor::parent() const {
   auto const& peer = static_cast<LocalActor const&>(*this).parent_peer();
-  if (!peer)
-    throw trio::MisuseError("tractor: the root actor has no parent; see Actor::is_root");
+  if (!peer) throw trio::MisuseError("tractor: the root actor has no parent; see Actor::is_root");
   return Portal(peer);
 }
 

@@ -54,13 +54,16 @@ class LocalActor final : public Actor {
 
   // Links up with the actor that spawned this one. Throws TransportClosed. A checkpoint.
   void join_parent(runtime::Specification const& specification);
+
   std::shared_ptr<runtime::Peer> const& parent_peer() const noexcept { return parent_; }
 
   // Somebody wants this actor to end: only its parent may.
   void cancel_requested_by(runtime::Peer& peer, ActorId const& canceller, std::string reason);
   // Ends the actor: what wait_cancelled waits for.
   void cancel(trio::CancelReason reason);
+
   bool is_cancelled() const noexcept { return cancelled_.is_set(); }
+
   // A checkpoint.
   void wait_cancelled() { cancelled_.wait(); }
 

@@ -114,8 +114,8 @@ void Peer::serve(Explain const& explain) {
     cancelled = std::current_exception();
   }
   if (!reason)
-    reason = std::make_exception_ptr(
-        TransportClosed("tractor: actor " + describe(id_) + " has ended, the link with it is over"));
+    reason = std::make_exception_ptr(TransportClosed("tractor: actor " + describe(id_) +
+                                                     " has ended, the link with it is over"));
   be_over(reason);
   if (cancelled) std::rethrow_exception(cancelled);
 }
@@ -247,8 +247,8 @@ void Peer::on(wire::Error answer, Buffer) {
 
 void Peer::on(wire::Cancel request, Buffer) {
   if (auto const found = tasks_.find(request.dialog); found != tasks_.end())
-    found->second->scope.cancel({trio::CancelSource::remote, std::move(request.source_task),
-                                 std::move(request.reason)});
+    found->second->scope.cancel(
+        {trio::CancelSource::remote, std::move(request.source_task), std::move(request.reason)});
   else if (request.dialog > newest_start_)
     cancelled_before_start_.insert(request.dialog);
 }
@@ -264,8 +264,12 @@ void Peer::on(wire::Goodbye, Buffer) {
 void Peer::on(wire::Farewell, Buffer) { farewell_.set(); }
 
 void Peer::on(wire::Hello, Buffer) { throw DecodeError("tractor: a second Hello on one link"); }
+
 void Peer::on(wire::Welcome, Buffer) { throw DecodeError("tractor: a second Welcome on one link"); }
-void Peer::on(wire::Refusal, Buffer) { throw DecodeError("tractor: a Refusal after the handshake"); }
+
+void Peer::on(wire::Refusal, Buffer) {
+  throw DecodeError("tractor: a Refusal after the handshake");
+}
 
 void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence) {
   wire::Error error;
@@ -291,13 +295,13 @@ void Peer::on(wire::Start start, Buffer arguments) {
     return;
   }
   bool const same_build = build_id_ == build_id();
-  Resolution const resolution =
-      resolve(actor_.exposed(), {start.function.name, same_build ? start.function.record : 0,
-                                 start.function.signature_hash});
+  Resolution const resolution = resolve(
+      actor_.exposed(),
+      {start.function.name, same_build ? start.function.record : 0, start.function.signature_hash});
   if (!resolution.entry) {
     bool const mismatch = resolution.refusal == Refusal::signature_mismatch;
     refuse(start.dialog,
-           mismatch ? wire::RefusedBecause::signature
+           mismatch                                     ? wire::RefusedBecause::signature
            : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
                                                         : wire::RefusedBecause::unknown,
            readable_name(start.function.name) + ": " + resolution.sentence +
@@ -312,9 +316,7 @@ void Peer::on(wire::Start start, Buffer arguments) {
   actor_.task_nursery().start_soon(
       {.name = resolution.entry->id().readable_name()},
       [self = shared_from_this(), dialog = start.dialog, entry = resolution.entry, served,
-       given = std::move(arguments)]() mutable {
-        self->run_task(dialog, *entry, served, given);
-      });
+       given = std::move(arguments)]() mutable { self->run_task(dialog, *entry, served, given); });
 }
 
 void Peer::run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Served> served,

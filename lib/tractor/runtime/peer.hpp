@@ -54,17 +54,21 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void await_introduction(ActorId const& expected);
 
   // Reads messages until the link is over, by Goodbye and Farewell or otherwise; then every call
-  // still open fails and every task it had us start is cancelled. `explain` may find a better reason
-  // than TransportClosed for an end in disorder; it may wait. Lets only Cancelled out.
+  // still open fails and every task it had us start is cancelled. `explain` may find a better
+  // reason than TransportClosed for an end in disorder; it may wait. Lets only Cancelled out.
   using Explain = std::function<std::exception_ptr(std::exception_ptr)>;
   void serve(Explain const& explain = {});
 
   // Waits until the handshake is done. A checkpoint. Throws what broke it.
   void wait_ready();
+
   bool is_ready() const noexcept { return ready_.is_set(); }
+
   bool is_over() const noexcept { return over_.is_set(); }
+
   // Set when the link is over.
   trio::Event& over() noexcept { return over_; }
+
   // Whether it ended in good order.
   bool said_goodbye() const noexcept { return goodbyes_ == 2; }
 
@@ -86,16 +90,19 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void say_goodbye(trio::Duration patience);
 
   ActorId const& id() const noexcept { return id_; }
+
   void set_id(ActorId id) { id_ = std::move(id); }
 
   // Open dialogs: ours and theirs. For tests and reports.
   std::size_t open_calls() const noexcept { return calls_.size(); }
+
   std::size_t open_tasks() const noexcept { return tasks_.size(); }
 
  private:
   // A task that the peer had us start.
   struct Served {
     explicit Served(trio::Time deadline) : scope(deadline) {}
+
     trio::CancelScope scope;
   };
 

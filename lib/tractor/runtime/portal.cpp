@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <tractor/portal.hpp>
-
 #include "child.hpp"
 #include "peer.hpp"
 
+#include <tractor/portal.hpp>
 #include <trio/cancel_scope.hpp>
 #include <trio/lowlevel.hpp>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "private_directory.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
+
+#include <unistd.h>
 
 namespace tractor::runtime {
 

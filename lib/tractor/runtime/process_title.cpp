@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "process_title.hpp"
 
-#include <sys/prctl.h>
-
 #include <fstream>
+
+#include <sys/prctl.h>
 
 namespace tractor::runtime {
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <tractor/run.hpp>
-
 #include "../spawn/inherited_specification.hpp"
 #include "local_actor.hpp"
 #include "process_title.hpp"
@@ -8,18 +6,19 @@
 
 #include <tractor/errors.hpp>
 #include <tractor/log.hpp>
+#include <tractor/run.hpp>
 #include <tractor/wire_errors.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 #include <trio/run.hpp>
-
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
 #include <string>
+
+#include <unistd.h>
 
 namespace tractor {
 
@@ -60,8 +59,7 @@ int report(std::exception_ptr const& error, char const* who) noexcept {
 
 int run_child() noexcept {
   try {
-    auto const specification =
-        runtime::decode_specification(spawn::inherited_specification());
+    auto const specification = runtime::decode_specification(spawn::inherited_specification());
     runtime::set_process_name(specification.id.name);
     trio::RunOptions options;
     options.sigint = trio::Sigint::interrupts_unless_from_terminal;
@@ -96,7 +94,8 @@ void detail::open_root_actor(RootOptions const& options, std::function<void()> c
                          present->name() + "' already");
   if (spawn::was_spawned()) {
     std::fputs(
-        "tractor: this process was spawned as an actor, but its main starts a tree of its own: that "
+        "tractor: this process was spawned as an actor, but its main starts a tree of its own: "
+        "that "
         "would go on for ever. Start the program with `return tractor::run(amain);`, or make "
         "tractor::become_actor_if_spawned() the first line of main.\n",
         stderr);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "unique_id.hpp"
 
-#include <fmt/format.h>
-#include <sys/random.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
+
+#include <fmt/format.h>
+#include <sys/random.h>
 
 namespace tractor::runtime {
 

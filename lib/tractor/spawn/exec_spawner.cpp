@@ -7,6 +7,12 @@
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <optional>
+
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
@@ -17,12 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <new>
-#include <optional>
-
 namespace tractor::spawn {
 
 namespace {
@@ -30,8 +30,10 @@ namespace {
 class Descriptor {
  public:
   explicit Descriptor(int fd) noexcept : fd_(fd) {}
+
   Descriptor(Descriptor const&) = delete;
   Descriptor& operator=(Descriptor const&) = delete;
+
   ~Descriptor() {
     if (fd_ >= 0) close(fd_);
   }

@@ -8,8 +8,9 @@
 
 namespace tractor::spawn {
 
-// The descriptor at which a spawned process finds its specification: a sealed memfd, which says that
-// the process was spawned as no argument or variable could, since those are inherited and copied on.
+// The descriptor at which a spawned process finds its specification: a sealed memfd, which says
+// that the process was spawned as no argument or variable could, since those are inherited and
+// copied on.
 inline constexpr int specification_descriptor = 3;
 
 // A sealed memfd with `specification` in it; closed on exec. Throws SpawnError.

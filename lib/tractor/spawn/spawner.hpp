@@ -2,11 +2,11 @@
 #pragma once
 #include <tractor/buffer.hpp>
 
-#include <sys/types.h>
-
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 namespace tractor::spawn {
 

@@ -12,8 +12,7 @@ namespace tractor::wire {
 
 namespace {
 
-template <std::size_t... I>
-Message make_of_kind(std::size_t kind, std::index_sequence<I...>) {
+template <std::size_t... I> Message make_of_kind(std::size_t kind, std::index_sequence<I...>) {
   Message message;
   ((kind == I ? void(message.emplace<I>()) : void()), ...);
   return message;
@@ -35,8 +34,7 @@ Message decode_header(std::span<std::byte const> header) {
   archive(kind);
   if (kind >= std::variant_size_v<Message>)
     throw DecodeError("tractor: a message of unknown kind " + std::to_string(kind));
-  Message message =
-      make_of_kind(kind, std::make_index_sequence<std::variant_size_v<Message>>());
+  Message message = make_of_kind(kind, std::make_index_sequence<std::variant_size_v<Message>>());
   if (auto* hello = std::get_if<Hello>(&message)) {
     std::uint32_t their_magic = 0;
     archive(their_magic, hello->version);

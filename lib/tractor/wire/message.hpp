@@ -14,7 +14,8 @@
 namespace tractor::wire {
 
 // What actors say to each other. A message is the header of a frame; where one has a payload
-// (arguments, a result), that is the frame's other part and stays opaque until its owner decodes it.
+// (arguments, a result), that is the frame's other part and stays opaque until its owner decodes
+// it.
 //
 // A dialog is one call and its answer. Its number is chosen by who begins it, rising, odd for the
 // side that connected the link and even for the side that listened.

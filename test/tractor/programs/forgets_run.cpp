@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A main that forgets tractor::run: in a child it comes to open_nursery again, as if it were the root.
+// A main that forgets tractor::run: in a child it comes to open_nursery again, as if it were the
+// root.
 #include <tractor/tractor.hpp>
 
 #include <cstdio>

@@ -8,6 +8,7 @@
 namespace shared {
 
 int add(int a, int b) { return a + b; }
+
 int changed(std::string const& text) { return static_cast<int>(text.size()); }
 
 }  // namespace shared
