@@ -158,17 +158,19 @@ template <class Body> auto open_actor_nursery(RootOptions const* options, Body& 
 // duration. The end is a checkpoint. Throws an exception group, see ActorNursery; for a body that
 // returns a value but was cut short, see trio::open_nursery. Mirrors tractor.open_nursery.
 template <class Body> auto open_nursery(Body&& body) {
-  static_assert(std::is_invocable_v<Body&, ActorNursery&>,
+  constexpr bool takes_nursery = std::is_invocable_v<Body&, ActorNursery&>;
+  static_assert(takes_nursery,
                 "tractor: the body of tractor::open_nursery takes a tractor::ActorNursery&");
-  return detail::open_actor_nursery(nullptr, body);
+  if constexpr (takes_nursery) return detail::open_actor_nursery(nullptr, body);
 }
 
 // The same, with options for the root that it is to start. Throws RuntimeFailure where this task is
 // in an actor already.
 template <class Body> auto open_nursery(RootOptions const& options, Body&& body) {
-  static_assert(std::is_invocable_v<Body&, ActorNursery&>,
+  constexpr bool takes_nursery = std::is_invocable_v<Body&, ActorNursery&>;
+  static_assert(takes_nursery,
                 "tractor: the body of tractor::open_nursery takes a tractor::ActorNursery&");
-  return detail::open_actor_nursery(&options, body);
+  if constexpr (takes_nursery) return detail::open_actor_nursery(&options, body);
 }
 
 }  // namespace tractor

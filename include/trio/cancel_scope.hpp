@@ -52,11 +52,11 @@ template <class Body> concept ScopeBody =
     std::is_invocable_v<Body&> || std::is_invocable_v<Body&, CancelScope&>;
 
 template <class Body> decltype(auto) call_scope_body(Body& body, CancelScope& scope) {
-  static_assert(ScopeBody<Body>,
-                "trio: the body of a cancel scope takes nothing or a CancelScope&");
+  constexpr bool callable = ScopeBody<Body>;
+  static_assert(callable, "trio: the body of a cancel scope takes nothing or a CancelScope&");
   if constexpr (std::is_invocable_v<Body&>)
     return std::invoke(body);
-  else
+  else if constexpr (callable)
     return std::invoke(body, scope);
 }
 

@@ -32,6 +32,7 @@ namespace detail {
 struct NurseryTag;
 struct ChildTaskTag;
 struct ChildNurseryTag;
+struct NurseryBlock;
 }  // namespace detail
 
 // What of a TaskStatus needs no type.
@@ -256,8 +257,7 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   std::vector<Task*> child_tasks() const;
 
  private:
-  template <class Body> friend auto open_nursery(Body&& body)
-      -> std::invoke_result_t<Body, Nursery&>;
+  friend struct detail::NurseryBlock;
   friend class TaskStatusBase;
   friend class detail::Runner;
   friend struct detail::TaskRecord;
@@ -296,6 +296,38 @@ namespace detail {
 template <class> struct IsOptional : std::false_type {};
 
 template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
+
+// The block itself: see open_nursery.
+struct NurseryBlock {
+  template <class Result, class Body> static Result run(Body&& body) {
+    static_assert(!std::is_reference_v<Result>,
+                  "trio: the body of open_nursery must return a value, not a reference");
+    Nursery nursery;
+    std::exception_ptr error;
+    if constexpr (std::is_void_v<Result>) {
+      try {
+        std::invoke(std::forward<Body>(body), nursery);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      nursery.finish(std::move(error));
+    } else {
+      std::optional<Result> result;
+      try {
+        result.emplace(std::invoke(std::forward<Body>(body), nursery));
+      } catch (...) {
+        error = std::current_exception();
+      }
+      nursery.finish(std::move(error));
+      if constexpr (detail::IsOptional<Result>::value) {
+        return result ? std::move(*result) : Result();
+      } else {
+        if (!result) detail::throw_body_was_cut_short();
+        return std::move(*result);
+      }
+    }
+  }
+};
 }  // namespace detail
 
 // Opens a nursery, runs `body(nursery)`, waits for all its tasks, and returns what the body
@@ -305,34 +337,12 @@ template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
 // happened, even if it is only one; trio::catching handles members. If the nursery's own scope cut
 // the body short before it returned its value, a body returning std::optional yields an empty one,
 // another MisuseError. Mirrors trio.open_nursery (strict exception groups).
-template <class Body> auto open_nursery(Body&& body) -> std::invoke_result_t<Body, Nursery&> {
-  using Result = std::invoke_result_t<Body, Nursery&>;
-  static_assert(!std::is_reference_v<Result>,
-                "trio: the body of open_nursery must return a value, not a reference");
-  Nursery nursery;
-  std::exception_ptr error;
-  if constexpr (std::is_void_v<Result>) {
-    try {
-      std::invoke(std::forward<Body>(body), nursery);
-    } catch (...) {
-      error = std::current_exception();
-    }
-    nursery.finish(std::move(error));
-  } else {
-    std::optional<Result> result;
-    try {
-      result.emplace(std::invoke(std::forward<Body>(body), nursery));
-    } catch (...) {
-      error = std::current_exception();
-    }
-    nursery.finish(std::move(error));
-    if constexpr (detail::IsOptional<Result>::value) {
-      return result ? std::move(*result) : Result();
-    } else {
-      if (!result) detail::throw_body_was_cut_short();
-      return std::move(*result);
-    }
-  }
+template <class Body> auto open_nursery(Body&& body) {
+  constexpr bool takes_nursery = std::is_invocable_v<Body, Nursery&>;
+  static_assert(takes_nursery, "trio: the body of open_nursery takes a trio::Nursery&");
+  if constexpr (takes_nursery)
+    return detail::NurseryBlock::run<std::invoke_result_t<Body, Nursery&>>(
+        std::forward<Body>(body));
 }
 
 }  // namespace trio

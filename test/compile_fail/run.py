@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Compiles each of cases/*.cpp, with g++ and with clang 16 or newer, and checks what is said.
+"""Compiles each of cases/*.cpp and checks what the compiler says.
+
+  run.py [--include DIR] [--case NAME] [-- COMPILER [WORD...]]
+
+Without a compiler, asks g++ and clang 16 or newer, as far as they are there.
 
 The first line of a case that starts with `// expect:` holds a regular expression: the case must
 fail to compile with exactly one line that contains `error:`, and that line must match. A case that
@@ -26,7 +30,8 @@ EXPECT = re.compile(r"^// expect: (.+)$", re.MULTILINE)
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--include", action="append", default=[str(ROOT / "include")])
-    parser.add_argument("case", nargs="*", help="names of cases, all of them without")
+    parser.add_argument("--case", action="append", help="only this case; may be repeated")
+    parser.add_argument("compiler", nargs="*", help="for example: ccache g++")
     return parser.parse_args()
 
 
@@ -62,13 +67,13 @@ def complaint(expected, result):
 
 def check(case, compiler, flags):
     expected = EXPECT.search(case.read_text()).group(1).strip()
-    command = [compiler, *FLAGS, *flags, str(case)]
+    command = [*compiler, *FLAGS, *flags, str(case)]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        return f"FAILED {case.stem} ({compiler}): no answer in {TIMEOUT} s"
+        return f"FAILED {case.stem} ({' '.join(compiler)}): no answer in {TIMEOUT} s"
     wrong = complaint(expected, result)
-    return wrong and f"FAILED {case.stem} ({compiler}): {wrong}\n{result.stderr}"
+    return wrong and f"FAILED {case.stem} ({' '.join(compiler)}): {wrong}\n{result.stderr}"
 
 
 def main():
@@ -77,7 +82,8 @@ def main():
     cases = [case for case in sorted((HERE / "cases").glob("*.cpp"))]
     if arguments.case:
         cases = [case for case in cases if case.stem in arguments.case]
-    jobs = [(case, compiler, flags) for compiler in find_compilers() for case in cases]
+    compilers = [arguments.compiler] if arguments.compiler else [[c] for c in find_compilers()]
+    jobs = [(case, compiler, flags) for compiler in compilers for case in cases]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
         reports = list(workers.map(lambda job: check(*job), jobs))
     failures = [report for report in reports if report]

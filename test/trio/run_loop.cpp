@@ -378,3 +378,35 @@ TEST_CASE("abort functions answer yes or no, by the compiler's word [R:1033]") {
   static_assert(std::is_invocable_r_v<Abort, decltype(answers)&, RaiseCancel const&>);
   static_assert(!std::is_invocable_r_v<Abort, decltype(answers_nothing)&, RaiseCancel const&>);
 }
+
+TEST_CASE("wait_all_tasks_blocked can be cancelled, and leaves nothing behind [te:54]") {
+  run([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      trio::CancelScope scope;
+      nursery.start_soon([&] {
+        within(scope, [] { wait_all_tasks_blocked(10h); });
+        CHECK(scope.cancelled_caught());
+      });
+      wait_all_tasks_blocked();
+      scope.cancel();
+      nursery.join();
+      trio::sleep(1s);
+    });
+  });
+}
+
+TEST_CASE("who waits for all tasks to block, and is rescheduled by hand, is forgotten") {
+  run([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      trio::Task* waiter = nullptr;
+      nursery.start_soon([&] {
+        waiter = &trio::lowlevel::current_task();
+        wait_all_tasks_blocked(10h);
+      });
+      wait_all_tasks_blocked();
+      trio::lowlevel::reschedule(*waiter);
+      nursery.join();
+      trio::sleep(1s);
+    });
+  });
+}
