@@ -382,7 +382,7 @@ TEST_CASE("a signal handler may wake the run loop") {
     SignalledClock::token = current_trio_token();
     // In the other thread, so that the signal itself does not end the loop's sleep.
     signaller = std::thread([] { raise(SIGUSR1); });
-    trio::sleep(1h);
+    trio::sleep_until(trio::Time(1h));
   });
   signaller.join();
   CHECK(SignalledClock::moved);
