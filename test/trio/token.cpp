@@ -428,7 +428,7 @@ TEST_CASE("a call may change what the caller of the thread holds in the run") {
   trio::run([&] {
     trio::Task& task = trio::lowlevel::current_task();
     worker = std::thread([&, token = current_trio_token()] {
-      int const computed = 6 * 7;
+      int computed = 6 * 7;
       token.run_sync_soon([&, computed] {
         result = computed;
         trio::lowlevel::reschedule(task);

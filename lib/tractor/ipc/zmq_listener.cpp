@@ -135,6 +135,8 @@ void ZmqListener::let_in(ZmqRoute route, zmq::message_t const& greeting) {
     say(route, ZmqKind::end);
     return;
   }
+  // Of an earlier connection with the same descriptor we hear now or never.
+  monitor_->catch_up();
   auto const [link, lane] = expected.mapped();
   peers_[route] = {link, lane, std::atoi(property(greeting, "__fd"))};
   link->set_route(lane, route);

@@ -21,6 +21,9 @@ class ZmqMonitor final : ZmqReader {
 
   ~ZmqMonitor() { stop(); }
 
+  // Tells, here and now, of all that has happened so far.
+  void catch_up() { events_.read_now(); }
+
   // Tells nothing any more. To be called before `watched` is closed; idempotent.
   void stop();
 

@@ -49,17 +49,24 @@ void ZmqSocket::read_all(State& state) {
   std::size_t burst = 1;
   while (state.socket) {
     state.stale = false;
+    state.will_ask = false;
     if (is_readable(state)) {
       for (std::size_t i = 0; i < burst && state.socket && read_one(state); ++i)
         state.reader->on_message(state.message.parts());
       burst = std::min(2 * burst, max_burst);
       // Those told may answer first: that saves them asking.
+      state.will_ask = true;
       trio::lowlevel::checkpoint();
     } else {
       state.reader->on_idle();
       if (!state.stale) return;
     }
   }
+}
+
+void ZmqSocket::read_now() {
+  while (state_->socket && is_readable(*state_))
+    if (read_one(*state_)) state_->reader->on_message(state_->message.parts());
 }
 
 bool ZmqSocket::read_one(State& state) {
@@ -93,8 +100,8 @@ bool ZmqSocket::send(std::span<zmq::message_t> parts) {
       sent = false;
     }
   }
-  // A task at work asks by itself. A failure is news as well: that the peer is gone.
-  if (!sent || !state_->parked || is_readable(*state_)) look_again();
+  // A failure is news as well: that the peer is gone.
+  if (!sent || (!state_->will_ask && is_readable(*state_))) look_again();
   return sent;
 }
 

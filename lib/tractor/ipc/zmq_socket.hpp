@@ -64,7 +64,10 @@ class ZmqSocket {
   // Hands the parts over as one message; false if there is nobody to send to. Never waits.
   bool send(std::span<zmq::message_t> parts);
 
-  // Has the reader be told of everything that is there, and then on_idle, once more.
+  // Tells the reader, here and now, of all that is there.
+  void read_now();
+
+  // Has the task tell the reader of all that is there, and then on_idle, once more.
   void look_again();
 
   bool is_open() const noexcept { return static_cast<bool>(state_->socket); }
@@ -81,6 +84,8 @@ class ZmqSocket {
     ZmqReader* reader = nullptr;
     // The task waits for the descriptor.
     bool parked = false;
+    // The task is going to ask whether there is something to read.
+    bool will_ask = false;
     // Look again before waiting: something has come, or was asked for, while the task was at work.
     bool stale = false;
     ZmqMessage message = {};
