@@ -148,26 +148,28 @@ template <class Body, class... Handlers> auto catching(Body&& body, Handlers&&..
   static_assert(plain_handlers,
                 "trio::catching(body, handlers...): a handler is a lambda or function object with "
                 "one parameter of a definite type, [](MyError const& error) {...}, not auto");
-  using Result = std::invoke_result_t<Body>;
-  std::exception_ptr caught;
-  std::conditional_t<std::is_void_v<Result>, bool, std::optional<Result>> result{};
-  try {
-    if constexpr (std::is_void_v<Result>)
-      std::invoke(std::forward<Body>(body));
-    else
-      result.emplace(std::invoke(std::forward<Body>(body)));
-  } catch (...) {
-    caught = std::current_exception();
+  if constexpr (plain_handlers) {
+    using Result = std::invoke_result_t<Body>;
+    std::exception_ptr caught;
+    std::conditional_t<std::is_void_v<Result>, bool, std::optional<Result>> result{};
+    try {
+      if constexpr (std::is_void_v<Result>)
+        std::invoke(std::forward<Body>(body));
+      else
+        result.emplace(std::invoke(std::forward<Body>(body)));
+    } catch (...) {
+      caught = std::current_exception();
+    }
+    if (caught) {
+      std::vector<std::exception_ptr> raised;
+      auto rest = detail::sieve(caught, [&](std::exception_ptr const& error) {
+        return (detail::offer(error, handlers, raised) || ...);
+      });
+      caught = nullptr;
+      detail::rethrow_rest(std::move(rest), std::move(raised));
+    }
+    if constexpr (!std::is_void_v<Result>) return result;
   }
-  if (caught) {
-    std::vector<std::exception_ptr> raised;
-    auto rest = detail::sieve(caught, [&](std::exception_ptr const& error) {
-      return (detail::offer(error, handlers, raised) || ...);
-    });
-    caught = nullptr;
-    detail::rethrow_rest(std::move(rest), std::move(raised));
-  }
-  if constexpr (!std::is_void_v<Result>) return result;
 }
 
 }  // namespace trio

@@ -219,10 +219,12 @@ TEST_CASE("an abort function is called once a park, whatever else is cancelled")
         });
       });
       wait_all_tasks_blocked();
-      inner.cancel();
       outer.cancel();
+      CHECK(aborted == 1);
+      // Taken back, and come again.
       inner.set_shield(true);
       inner.set_shield(false);
+      inner.cancel();
       CHECK(aborted == 1);
       reschedule(*parked);
       nursery.join();
