@@ -19,7 +19,9 @@
 // program. It is a static member of a template over the function, so it has the function's linkage:
 // the same byte in every source file that names one and the same function, different bytes for
 // static functions or lambdas that merely have the same name. It exists without the function being
-// defined or linked, so that a program can call what only its peers contain.
+// defined or linked, so that a program can call what only its peers contain. (Clang's debug
+// information names every template argument to the linker; there, declare such a function
+// [[gnu::weak]].)
 //
 // Between builds a function is its mangled name (the same for every compiler of the Itanium ABI)
 // and the hash of its signature. Static functions and lambdas have no name there that means

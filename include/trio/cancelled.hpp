@@ -26,7 +26,7 @@ struct CancelReason {
   std::string reason = {};
 };
 
-// "cancel() called by task main: shutting down", for logs and reports.
+// "cancel() was called (task 'main'): shutting down", for logs and reports.
 std::string describe(CancelReason const& reason);
 
 namespace detail {

@@ -66,7 +66,7 @@ namespace detail_abort {
 // A reference to an abort function, which lives on the stack of the parked task.
 struct AbortRef {
   void* object = nullptr;
-  Abort (*call)(void* object, RaiseCancel const& raise) = nullptr;
+  Abort (*call)(void* object, RaiseCancel const& raise) noexcept = nullptr;
 };
 
 void wait(AbortRef abort);
@@ -76,18 +76,18 @@ void wait(AbortRef abort);
 // ends. Returns when rescheduled; throws the error given to reschedule(), or Cancelled/Interrupted.
 //
 // `abort(RaiseCancel const&)` is called, at most once, if the task is cancelled meanwhile: on the
-// run loop's or the canceller's stack, so it must neither wait nor throw. It answers
-// Abort::succeeded after it has unlinked the task from everything that might reschedule it, and the
-// task then throws; or Abort::failed, and whoever was to reschedule it still must (the cancellation
-// is not lost: the next checkpoint sees it). Once rescheduled, an operation is done: a cancellation
-// that comes before the task runs again hits its next checkpoint. A checkpoint. Mirrors
-// trio.lowlevel.wait_task_rescheduled.
+// run loop's or the canceller's stack, so it must neither wait nor throw (an exception ends the
+// program). It answers Abort::succeeded after it has unlinked the task from everything that might
+// reschedule it, and the task then throws; or Abort::failed, and whoever was to reschedule it still
+// must (the cancellation is not lost: the next checkpoint sees it). Once rescheduled, an operation
+// is done: a cancellation that comes before the task runs again hits its next checkpoint. A
+// checkpoint. Mirrors trio.lowlevel.wait_task_rescheduled.
 template <class AbortFn> void wait_task_rescheduled(AbortFn&& abort) {
   using Function = std::remove_reference_t<AbortFn>;
   static_assert(std::is_invocable_r_v<Abort, Function&, RaiseCancel const&>,
                 "trio: an abort function takes a RaiseCancel const& and returns an Abort");
   detail_abort::wait({const_cast<void*>(static_cast<void const*>(&abort)),
-                      [](void* object, RaiseCancel const& raise) -> Abort {
+                      [](void* object, RaiseCancel const& raise) noexcept -> Abort {
                         return (*static_cast<Function*>(object))(raise);
                       }});
 }

@@ -77,7 +77,8 @@ constexpr Duration between(Time start, Time end) noexcept {
   return std::chrono::nanoseconds(length);
 }
 
-// Where a run takes its time from. Mirrors trio.abc.Clock. Called on the run's thread only.
+// Where a run takes its time from. Mirrors trio.abc.Clock. Called on the run's thread only; must
+// not throw, or run() throws that and abandons its tasks.
 class Clock {
  public:
   virtual ~Clock() = default;

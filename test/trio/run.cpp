@@ -24,6 +24,8 @@ namespace {
 // UBSan opens pipes to find out whether an object is alive.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer);
 #else
 constexpr bool sanitized = false;
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // The order of things within a pass of the run loop, and the protocol of parking.
+#include "child_process.hpp"
 #include "support.hpp"
 
+#include <csignal>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -372,6 +374,22 @@ TEST_CASE("an error that wakes a task in a handler leaves the handler's own inta
     });
   });
   CHECK(matches(error, group(of<ValueError>())));
+}
+
+TEST_CASE("hidden: abort function throws" * doctest::skip()) {
+  run([] {
+    trio::CancelScope scope;
+    scope.cancel();
+    within(scope, [] {
+      wait_task_rescheduled([](RaiseCancel const&) -> Abort { throw KeyError("from abort"); });
+    });
+  });
+}
+
+TEST_CASE("an abort function that throws ends the program [R:1033]") {
+  auto const ending = run_hidden_case("hidden: abort function throws");
+  CHECK(ending.signal == SIGABRT);
+  CHECK(ending.says("from abort"));
 }
 
 TEST_CASE("abort functions answer yes or no, by the compiler's word [R:1033]") {

@@ -141,7 +141,7 @@ static_assert(!remote_function_ok<[](std::initializer_list<int>) {}>);
 namespace app {
 
 // Nobody defines it. That this program links says that it can call what only others contain.
-int far_away(Point const& point, std::vector<std::string> texts);
+[[gnu::weak]] int far_away(Point const& point, std::vector<std::string> texts);
 
 }  // namespace app
 

@@ -12,7 +12,7 @@ inline int defined_inline(int value) { return value + 100; }
 template <class T> T instantiated(T value) { return value; }
 
 // Declared, defined nowhere: to be called only.
-int defined_nowhere(int value);
+[[gnu::weak]] int defined_nowhere(int value);
 
 inline constexpr auto shared_lambda = [](int value) { return value + 200; };
 
