@@ -44,6 +44,13 @@ struct ActorOptions {
   // dying of SIGTERM, before SIGKILL.
   trio::Duration cancel_timeout = std::chrono::seconds(3);
   trio::Duration terminate_timeout = std::chrono::seconds(1);
+  // How long its scheduler may be silent: a stopped process, a task that computes or blocks without
+  // a checkpoint. After that it is killed, and ActorDied says so. A debugger that holds the process
+  // suspends this and the times above. Empty: for ever.
+  std::optional<trio::Duration> unresponsive_after = std::chrono::seconds(30);
+  // Whether its standard error passes through this process, which then can tell its last words when
+  // it dies; otherwise it shares ours, a terminal for example.
+  bool capture_stderr = true;
 };
 
 // The place where actors live: processes started inside a block, ended and reaped when it ends, on

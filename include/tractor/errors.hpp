@@ -26,11 +26,6 @@ struct TransportClosed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A process could not be started; what() says which and why.
-struct SpawnError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 // An error as it crosses the wire.
 struct BoxedError {
   // The C++ type of what was thrown, readable; and what() of it, or a description.
@@ -113,24 +108,46 @@ struct ActorCancelled final : CallRefused {
   using CallRefused::CallRefused;
 };
 
-// An actor's process ended without saying goodbye, or could not begin.
-class ActorDied final : public std::runtime_error {
+// An actor's process ended without saying goodbye, had to be killed as it did not answer, or could
+// not begin. what() says how, with the end of its standard error.
+class ActorDied : public std::runtime_error {
  public:
-  // `status` as waitid gives it: an exit code, or a signal's number if `signalled`.
-  ActorDied(ActorId actor, int status, bool signalled);
+  // `status` as waitid gives it: an exit code, or a signal's number if `signalled`. `cause`: why we
+  // killed it, if we did. `stderr_tail`: what it wrote last.
+  ActorDied(ActorId actor, int status, bool signalled, std::string const& cause,
+            std::string stderr_tail);
 
-  ActorId const& actor() const noexcept { return *actor_; }
+  ActorId const& actor() const noexcept { return last_->actor; }
 
-  // Its exit code; -1 if a signal killed it.
+  // Its exit code; -1 if a signal killed it, or if somebody else took the exit code.
   int exit_code() const noexcept { return signalled_ ? -1 : status_; }
 
   // The signal that killed it; 0 if it exited.
   int signal() const noexcept { return signalled_ ? status_ : 0; }
 
+  // The last 16 KiB at the most of what it and what it started wrote to standard error; empty if it
+  // was not captured, see ActorOptions::capture_stderr.
+  std::string const& stderr_tail() const noexcept { return last_->stderr_tail; }
+
+ protected:
+  // One that could not begin, as what() says.
+  explicit ActorDied(std::string const& what);
+
  private:
-  std::shared_ptr<ActorId const> actor_;
+  struct Last {
+    ActorId actor;
+    std::string stderr_tail;
+  };
+
+  // Shared, so that copying cannot throw.
+  std::shared_ptr<Last const> last_;
   int status_;
   bool signalled_;
+};
+
+// A process could not be started at all; what() says which and why.
+struct SpawnError final : ActorDied {
+  explicit SpawnError(std::string const& what) : ActorDied(what) {}
 };
 
 }  // namespace tractor

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <csignal>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -25,10 +26,19 @@ class TrioInternalError : public std::runtime_error {
   std::exception_ptr cause_;
 };
 
-// SIGINT arrived (Python's KeyboardInterrupt). Raised in the main task at its next checkpoint,
+// SIGINT, or another signal that asks to end, arrived (Python's KeyboardInterrupt). Raised in the main task at its next checkpoint,
 // shielded or not (but not while an exception unwinds the task), or out of run() if none came. Not
 // a std::exception: a handler for errors must not swallow it.
-class Interrupted final {};
+class Interrupted final {
+ public:
+  explicit Interrupted(int signal = SIGINT) noexcept : signal_(signal) {}
+
+  // Its number.
+  int signal() const noexcept { return signal_; }
+
+ private:
+  int signal_;
+};
 
 // Raised by fail_after and fail_at when their deadline passed. Mirrors trio.TooSlowError.
 struct TooSlowError : std::runtime_error {

@@ -92,6 +92,35 @@ struct GivenStack {
 
 }  // namespace
 
+// std::exit in a task destroys Boost.Fiber's thread-local state, which would wait for the parked
+// fibers for ever, and takes the fiber that runs for the thread's main context. Made later than
+// that state, this goes first.
+struct ExitGuard {
+  Switcher* switcher = nullptr;
+
+  ~ExitGuard() {
+    if (switcher) switcher->leave_thread();
+  }
+};
+
+namespace {
+
+thread_local ExitGuard exit_guard;
+
+// Lends us boost::fibers::context's saved machine context, which is private: a template's explicit
+// instantiation may name what is private.
+boost::context::fiber& saved_context(boost::fibers::context& context);
+
+template <boost::context::fiber boost::fibers::context::*Member> struct SavedContext {
+  friend boost::context::fiber& saved_context(boost::fibers::context& context) {
+    return context.*Member;
+  }
+};
+
+template struct SavedContext<&boost::fibers::context::c_>;
+
+}  // namespace
+
 Switcher::Switcher(std::size_t stack_size, std::size_t max_guarded_stacks, RunTask run_task)
     : arena_(stack_size, max_guarded_stacks),
       run_task_(run_task),
@@ -102,15 +131,27 @@ Switcher::Switcher(std::size_t stack_size, std::size_t max_guarded_stacks, RunTa
   loop_side_.tsan_fiber = sanitizer::current_thread_side();
   no_scheduling_ = new NoScheduling;
   loop_->get_scheduler()->set_algo(no_scheduling_);
+  exit_guard.switcher = this;
 }
 
 Switcher::~Switcher() {
+  exit_guard.switcher = nullptr;
+  give_thread_back();
+  for (auto& fiber : fibers_) sanitizer::destroy_side(fiber->side);
+}
+
+void Switcher::leave_thread() noexcept {
+  if (running_) {
+    exiting_ = true;
+    park(*running_);
+  }
+  give_thread_back();
+}
+
+void Switcher::give_thread_back() noexcept {
   // A pool fiber is parked for good: nothing of it needs destroying, so it is never run again;
   // its memory goes with the arena.
-  for (auto& fiber : fibers_) {
-    fiber->context->detach();
-    sanitizer::destroy_side(fiber->side);
-  }
+  for (auto& fiber : fibers_) fiber->context->detach();
   no_scheduling_->retire();
   loop_->get_scheduler()->set_algo(new boost::fibers::algo::round_robin);
 }
@@ -147,6 +188,7 @@ void Switcher::step(Fiber& fiber) noexcept {
   sanitizer::leave(loop_side_, fiber.side);
   fiber.context->resume();
   sanitizer::arrive(loop_side_);
+  if (exiting_) continue_as_main(fiber);
   running_ = nullptr;
   *exceptions_ = saved;
   if (fiber.stack.canary && !canary_is_intact(fiber.stack)) {
@@ -164,6 +206,19 @@ void Switcher::park(Fiber& fiber) noexcept {
   sanitizer::arrive(fiber.side);
   errno = error;
   *exceptions_ = saved;
+}
+
+// Boost.Fiber takes the main context to be running from here on; that it does so on the stack of
+// `fiber`, where the process is being ended, it need not know.
+void Switcher::continue_as_main(Fiber& fiber) noexcept {
+  sanitizer::leave(loop_side_, fiber.side);
+  static_cast<void>(std::move(saved_context(*fiber.context))
+                        .resume_with([](boost::context::fiber&& main_stack) {
+                          // Nobody comes back to it: it must not be unwound either.
+                          static_cast<void>(new boost::context::fiber(std::move(main_stack)));
+                          return boost::context::fiber();
+                        }));
+  std::abort();
 }
 
 void Switcher::work(Fiber& fiber) noexcept {

@@ -58,6 +58,9 @@ class Switcher {
   // errno.
   void park(Fiber& fiber) noexcept;
 
+  // The thread is ending, by std::exit in what runs now: leaves it to Boost.Fiber as it was.
+  void leave_thread() noexcept;
+
   Fiber* running() const noexcept { return running_; }
 
   std::size_t fibers_made() const noexcept { return fibers_.size(); }
@@ -68,6 +71,8 @@ class Switcher {
 
  private:
   [[noreturn]] void work(Fiber& fiber) noexcept;
+  [[noreturn]] void continue_as_main(Fiber& fiber) noexcept;
+  void give_thread_back() noexcept;
 
   StackArena arena_;
   RunTask run_task_;
@@ -77,6 +82,7 @@ class Switcher {
   NoScheduling* no_scheduling_;
   sanitizer::Side loop_side_;
   Fiber* running_ = nullptr;
+  bool exiting_ = false;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> pool_;
 };

@@ -208,7 +208,7 @@ TEST_CASE("a program that never links up is ended when the spawn timeout has pas
                                      .spawn_timeout = 50ms,
                                      .cancel_timeout = 10ms});
         FAIL("it started");
-      } catch (tractor::TransportClosed const& error) {
+      } catch (tractor::ActorDied const& error) {
         CHECK(std::string(error.what()).find("did not link up in time") != std::string::npos);
       }
     });

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include <unistd.h>
 
@@ -23,7 +24,11 @@ std::vector<std::string> living_actors(std::string const& tree_id) {
     std::ifstream file(process.path() / "cmdline", std::ios::binary);
     std::string command((std::istreambuf_iterator<char>(file)), {});
     std::replace(command.begin(), command.end(), '\0', ' ');
-    if (command.find("@" + tree_id + "]") != std::string::npos)
+    // An actor has it in its title; what an actor has started, in its environment.
+    std::ifstream variables(process.path() / "environ", std::ios::binary);
+    std::string const environment((std::istreambuf_iterator<char>(variables)), {});
+    if (command.find("@" + tree_id + "]") != std::string::npos ||
+        environment.find(tree_id) != std::string::npos)
       found.push_back(pid + " " + command);
     // A zombie has no command line any more, but it has us as its parent.
     std::ifstream status(process.path() / "stat");
@@ -37,11 +42,18 @@ std::vector<std::string> living_actors(std::string const& tree_id) {
   return found;
 }
 
-std::vector<std::string> leftover_directories() {
+std::string parent_of(std::string const& actor) {
+  std::ifstream status("/proc/" + actor.substr(0, actor.find(' ')) + "/status");
+  for (std::string word; status >> word;)
+    if (word == "PPid:" && status >> word) return word;
+  return {};
+}
+
+std::vector<std::string> directories_of(pid_t pid) {
   std::vector<std::string> found;
-  std::string const prefix = "tractor-" + std::to_string(getpid()) + "-";
+  std::string const prefix = "tractor-" + std::to_string(pid) + "-";
   char const* runtime = std::getenv("XDG_RUNTIME_DIR");
-  for (fs::path const& base : {fs::path("/tmp"), fs::path(runtime ? runtime : "/tmp")}) {
+  for (fs::path const& base : std::set<fs::path>{"/tmp", runtime ? runtime : "/tmp"}) {
     std::error_code ignored;
     for (auto const& entry : fs::directory_iterator(base, ignored))
       if (entry.path().filename().string().starts_with(prefix)) found.push_back(entry.path());

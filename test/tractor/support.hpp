@@ -12,13 +12,16 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 namespace support {
 
 // The processes of the actor tree `tree_id` that live, zombies included, as "pid command line".
 std::vector<std::string> living_actors(std::string const& tree_id);
-// Directories for sockets that this process has made and that still lie about.
-std::vector<std::string> leftover_directories();
+// The pid of the parent of one of them.
+std::string parent_of(std::string const& actor);
+// Directories for sockets that the process `pid` has made and that still lie about.
+std::vector<std::string> directories_of(pid_t pid);
 // How many descriptors this process has open.
 std::size_t open_descriptors();
 
@@ -47,7 +50,7 @@ template <class Body> auto in_root(tractor::RootOptions const& options, Body&& b
     error = std::current_exception();
   }
   CHECK(living_actors(tree_id) == std::vector<std::string>());
-  CHECK(leftover_directories() == std::vector<std::string>());
+  CHECK(directories_of(getpid()) == std::vector<std::string>());
   CHECK(open_descriptors() == descriptors);
   if (error) std::rethrow_exception(error);
   if constexpr (!std::is_void_v<Result>) return std::move(*result);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "unix_listening_socket.hpp"
 
+#include "../descriptor.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -20,25 +22,6 @@ namespace {
 [[noreturn]] void fail(int error, std::string const& what) {
   throw std::system_error(error, std::generic_category(), "tractor: " + what);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-
-  Descriptor(Descriptor const&) = delete;
-  Descriptor& operator=(Descriptor const&) = delete;
-
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  int get() const noexcept { return fd_; }
-
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 sockaddr_un address_of(std::string const& path) {
   sockaddr_un address = {};

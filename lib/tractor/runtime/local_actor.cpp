@@ -3,15 +3,21 @@
 
 #include "../ipc/zmq_transport.hpp"
 #include "../spawn/exec_spawner.hpp"
+#include "../spawn/lineage.hpp"
+#include "../spawn/warden.hpp"
+#include "child.hpp"
 #include "peer.hpp"
 #include "private_directory.hpp"
+#include "signal_watch.hpp"
 #include "unique_id.hpp"
 
 #include <tractor/errors.hpp>
 #include <tractor/log.hpp>
 #include <tractor/portal.hpp>
 #include <trio/cancel_scope.hpp>
+#include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/task_local.hpp>
 
@@ -34,8 +40,14 @@ trio::TaskLocal<LocalActor> const current_local_actor;
 // No tree of actors is to be deeper: one that spawns without end must end somewhere.
 constexpr int deepest = 100;
 
-// How long an ending child waits for its parent to have received everything.
-constexpr std::chrono::seconds farewell_patience(1);
+// How long an ending child waits for its parent to have received everything. It is the parent's to
+// hurry: it has patience with us, and if it is gone, so are we.
+constexpr std::chrono::hours farewell_patience(1);
+
+// How often, and for how long each time, what was killed is waited for: it may be writing a core
+// file, or stand in the kernel for ever.
+constexpr int sweeps = 10;
+constexpr std::chrono::seconds sweep_patience(1);
 
 }  // namespace
 
@@ -44,9 +56,14 @@ LocalActor::LocalActor(RootOptions const& options)
       exposed_(options.expose.entries().begin(), options.expose.entries().end()) {
   id_ = {options.name, runtime::make_unique_id(), getpid()};
   tree_id_ = id_.uuid;
-  char const* wanted = std::getenv("TRACTOR_LOGLEVEL");
-  auto const from_environment = wanted ? log_level_named(wanted) : std::nullopt;
-  log_level_ = options.log_level.value_or(from_environment.value_or(LogLevel::warning));
+  lineage_ = spawn::lineage_from_here(id_.uuid);
+  log_level_ = options.log_level.value_or(LogLevel::warning);
+  if (char const* wanted = std::getenv("TRACTOR_LOGLEVEL")) {
+    if (auto const level = log_level_named(wanted))
+      log_level_ = *level;
+    else
+      log(LogLevel::warning, std::string("TRACTOR_LOGLEVEL=") + wanted + " names no level");
+  }
   runtime_vars_ = options.runtime_vars;
 }
 
@@ -56,6 +73,7 @@ LocalActor::LocalActor(runtime::Specification const& specification)
   id_.pid = getpid();
   depth_ = specification.depth;
   tree_id_ = specification.tree_id;
+  lineage_ = spawn::inherited_lineage();
   log_level_ = specification.log_level;
   runtime_vars_ = specification.runtime_vars;
 }
@@ -94,10 +112,9 @@ LocalActor& LocalActor::current() {
 
 std::shared_ptr<LocalActor> LocalActor::begin(std::shared_ptr<LocalActor> actor) {
   current_local_actor.set(actor);
-  trio::Event started;
   trio::lowlevel::spawn_system_task("tractor service of " + actor->name(),
-                                    [actor, &started] { actor->serve(started); });
-  trio::shielded([&] { started.wait(); });
+                                    [actor] { actor->serve(); });
+  trio::shielded([&] { actor->started_.wait(); });
   return actor;
 }
 
@@ -117,7 +134,7 @@ struct Ended {
 
 }  // namespace
 
-void LocalActor::serve(trio::Event& started) {
+void LocalActor::serve() {
   Ended const service_ended{service_, service_ended_};
   trio::open_nursery([&](trio::Nursery& service) {
     service_ = &service;
@@ -125,10 +142,11 @@ void LocalActor::serve(trio::Event& started) {
       Ended const tasks_ended{tasks_, tasks_ended_};
       trio::open_nursery([&](trio::Nursery& tasks) {
         tasks_ = &tasks;
-        started.set();
+        started_.set();
         trio::sleep_forever();
       });
     });
+    service.start_soon({.name = "signals"}, [&] { watch_signals(); });
     trio::sleep_forever();
   });
   listener_.reset();
@@ -146,18 +164,61 @@ trio::Nursery& LocalActor::task_nursery() {
 }
 
 void LocalActor::end() {
-  trio::shielded([&] {
-    cancel({trio::CancelSource::call, {}, "the actor has ended"});
-    if (!std::exchange(ending_, true)) {
-      if (tasks_) tasks_->cancel_scope().cancel("the actor has ended");
-      tasks_ended_.wait();
-      run_deferred();
-      if (parent_) parent_->say_goodbye(farewell_patience);
-      if (service_) service_->cancel_scope().cancel("the actor has ended");
+  if (!std::exchange(ending_, true))
+    trio::lowlevel::spawn_system_task("end of " + name(), [this] { close(); });
+  std::exception_ptr interrupted;
+  while (!service_ended_.is_set()) {
+    try {
+      trio::shielded([&] { service_ended_.wait(); });
+    } catch (trio::Interrupted const&) {
+      interrupted = std::current_exception();
     }
-    service_ended_.wait();
-  });
+  }
   current_local_actor.set(nullptr);
+  if (interrupted) std::rethrow_exception(interrupted);
+}
+
+// In a task of its own: neither scopes nor interrupts of who ends the actor reach it.
+void LocalActor::close() {
+  cancel({trio::CancelSource::call, {}, "the actor has ended"});
+  if (tasks_) tasks_->cancel_scope().cancel("the actor has ended");
+  tasks_ended_.wait();
+  run_deferred();
+  stop_children();
+  if (parent_) parent_->say_goodbye(farewell_patience);
+  if (service_) service_->cancel_scope().cancel("the actor has ended");
+}
+
+// Those whose nursery is still open: a task that outlives this actor's block has it.
+void LocalActor::stop_children() {
+  trio::open_nursery([&](trio::Nursery& nursery) {
+    for (auto const& child : children_)
+      nursery.start_soon([child] { child->stop("its parent has ended"); });
+  });
+}
+
+void LocalActor::watch_signals() {
+  std::vector<int> signals;
+  // The terminal sends it to all of us: a child is told by its parent.
+  if (is_root()) signals.push_back(SIGINT);
+  if (runtime::SignalWatch::is_default(SIGTERM)) signals.push_back(SIGTERM);
+  runtime::SignalWatch watch(signals);
+  for (;;) {
+    int const signal = watch.wait();
+    if (ended_by_signal_ != 0 || is_cancelled())
+      hurry();
+    else
+      ended_by_signal_ = signal;
+    // A SIGINT is trio's to raise, in the main task.
+    if (signal != SIGTERM) continue;
+    trio::CancelReason const reason{trio::CancelSource::interrupt, {}, "SIGTERM"};
+    cancel(reason);
+    if (body_) body_->cancel(reason);
+  }
+}
+
+void LocalActor::hurry() {
+  for (auto const& child : children_) child->hurry();
 }
 
 void LocalActor::run_deferred() {
@@ -242,6 +303,48 @@ runtime::Specification LocalActor::specify_child(std::string name, std::string l
   child.transport = transport_kind_;
   child.directory = directory_;
   return child;
+}
+
+std::string LocalActor::lineage_of_child(ActorId const& child) const {
+  return std::string(spawn::lineage_variable) + "=" + lineage_ + "/" + child.uuid;
+}
+
+void LocalActor::add_child(std::shared_ptr<runtime::Child> child) {
+  children_.push_back(std::move(child));
+  if (is_root() && !std::exchange(has_warden_, true))
+    service_nursery().start_soon({.name = "warden"}, [this] { keep_warden(); });
+}
+
+void LocalActor::remove_child(runtime::Child& child) {
+  std::erase_if(children_, [&](auto const& present) { return present.get() == &child; });
+}
+
+void LocalActor::keep_warden() {
+  for (;;) {
+    auto const warden = spawn::start_warden(spawner(), tree_id_);
+    warden->wait();
+    log(LogLevel::warning, "the warden of this tree was killed; starting another one");
+  }
+}
+
+void LocalActor::kill_descendants_of(ActorId const& child) {
+  to_sweep_.push_back(child.uuid);
+  auto const turn = sweep_lock_.guard();
+  // Whoever had the lock before us may have taken ours along: one look serves many deaths.
+  std::vector<std::string> const ids = std::exchange(to_sweep_, {});
+  if (ids.empty()) return;
+  auto left = spawn::find_descendants(ids);
+  for (int i = 0; i < sweeps && !left.empty(); ++i) {
+    for (Descriptor const& process : left) spawn::kill(process);
+    for (Descriptor const& process : left)
+      static_cast<void>(trio::move_on_after(
+          sweep_patience, [&] { trio::lowlevel::wait_readable(process.get()); }));
+    // They may have been starting others.
+    left = spawn::find_descendants(ids);
+  }
+  if (!left.empty())
+    log(LogLevel::error, std::to_string(left.size()) + " processes that " + describe(child) +
+                             " and others have started cannot be killed");
 }
 
 std::shared_ptr<spdlog::logger> const& LocalActor::logger() {

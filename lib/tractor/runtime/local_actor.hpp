@@ -9,6 +9,7 @@
 #include <tractor/root_options.hpp>
 #include <trio/cancelled.hpp>
 #include <trio/event.hpp>
+#include <trio/lock.hpp>
 #include <trio/nursery.hpp>
 
 #include <cstddef>
@@ -16,6 +17,10 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace trio {
+class CancelScope;
+}
 
 namespace spdlog {
 class logger;
@@ -25,6 +30,7 @@ namespace tractor {
 
 namespace runtime {
 class Peer;
+class Child;
 class PrivateDirectory;
 }  // namespace runtime
 
@@ -45,8 +51,10 @@ class LocalActor final : public Actor {
 
   // Makes this the calling task's actor, and starts its service. A checkpoint.
   static std::shared_ptr<LocalActor> begin(std::shared_ptr<LocalActor> actor);
-  // Cancels and awaits the tasks that peers started here, does the deferred clean-up, says goodbye
-  // to the parent, and ends the service. Shielded; does each once. A checkpoint.
+  // Cancels and awaits the tasks that peers started here, does the deferred clean-up, ends the
+  // children that still live, says goodbye to the parent, and ends the service: each once, to its
+  // end, whatever interrupts the caller. Shielded; throws only the Interrupted that it met, at its
+  // end. A checkpoint.
   void end();
 
   // Adds those of this program's functions that a parent, of this build or another, wants exposed.
@@ -61,6 +69,14 @@ class LocalActor final : public Actor {
   void cancel_requested_by(runtime::Peer& peer, ActorId const& canceller, std::string reason);
   // Ends the actor: what wait_cancelled waits for.
   void cancel(trio::CancelReason reason);
+  // Somebody presses: children that are being ended are killed at once. Not a checkpoint.
+  void hurry();
+
+  // The signal that asked this actor to end; 0 if none did.
+  int ended_by_signal() const noexcept { return ended_by_signal_; }
+
+  // While it lives, the signal that ends a root cancels this scope.
+  void set_body(trio::CancelScope* body) noexcept { body_ = body; }
 
   bool is_cancelled() const noexcept { return cancelled_.is_set(); }
 
@@ -72,7 +88,18 @@ class LocalActor final : public Actor {
   std::unique_ptr<ipc::Link> expect_child(std::string const& identity);
   // What a child of this name is told. Its id has no pid yet.
   runtime::Specification specify_child(std::string name, std::string link_identity);
+  // What marks it, and all that it starts: see spawn/lineage.hpp.
+  std::string lineage_of_child(ActorId const& child) const;
   spawn::Spawner& spawner();
+
+  // The children that live, for ending them.
+  void add_child(std::shared_ptr<runtime::Child> child);
+  void remove_child(runtime::Child& child);
+  // Kills what a child has left behind. A checkpoint.
+  void kill_descendants_of(ActorId const& child);
+
+  // Held by who writes to our standard error what others wrote.
+  trio::Lock& stderr_lock() noexcept { return stderr_lock_; }
 
   // Where tasks live that serve links and processes, and those that peers have started. Throw
   // RuntimeFailure when the service has ended.
@@ -86,8 +113,12 @@ class LocalActor final : public Actor {
   std::shared_ptr<spdlog::logger> const& logger();
 
  private:
-  void serve(trio::Event& started);
+  void serve();
+  void close();
   void run_deferred();
+  void stop_children();
+  void watch_signals();
+  void keep_warden();
   ipc::Transport& transport();
 
   TransportKind transport_kind_ = TransportKind::ipc;
@@ -96,15 +127,27 @@ class LocalActor final : public Actor {
   std::string directory_;
   std::unique_ptr<runtime::PrivateDirectory> own_directory_;
 
+  std::string lineage_;
+
   trio::Nursery* service_ = nullptr;
   trio::Nursery* tasks_ = nullptr;
+  trio::CancelScope* body_ = nullptr;
+  trio::Event started_;
   trio::Event tasks_ended_;
   trio::Event service_ended_;
   bool ending_ = false;
+  bool hurried_ = false;
+  int ended_by_signal_ = 0;
   trio::Event cancelled_;
 
   std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<spawn::Spawner> spawner_;
+  std::vector<std::shared_ptr<runtime::Child>> children_;
+  // The ids of children whose leavings are to be killed, at the next look.
+  std::vector<std::string> to_sweep_;
+  trio::Lock sweep_lock_;
+  trio::Lock stderr_lock_;
+  bool has_warden_ = false;
   std::unique_ptr<ipc::Transport> transport_;
   std::unique_ptr<ipc::Listener> listener_;
   std::shared_ptr<runtime::Peer> parent_;

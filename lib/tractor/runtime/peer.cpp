@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -22,8 +23,20 @@ using ipc::Lane;
 
 namespace {
 
+// A Cancel may overtake its Start, but not many of them by much.
+constexpr std::size_t most_cancelled_before_start = 100'000;
+
 // How long what was sent last may take to leave.
 constexpr std::chrono::seconds linger(1);
+
+// What came over the wire, fit to be read.
+std::string printable(std::string_view text) {
+  constexpr std::size_t longest = 1000;
+  std::string shown(text.substr(0, longest));
+  for (char& c : shown)
+    if (c < ' ' || c > '~') c = '?';
+  return text.size() > longest ? shown + "..." : shown;
+}
 
 std::int64_t remaining_time() {
   trio::Time const deadline = trio::current_effective_deadline();
@@ -38,8 +51,16 @@ bool Call::was_cancelled() const noexcept {
   return trio::exception_cast<ContextCancelled>(error) != nullptr;
 }
 
+bool Call::was_thrown() const noexcept {
+  return trio::exception_cast<RemoteActorError>(error) && !was_cancelled();
+}
+
 Peer::Peer(LocalActor& actor, std::unique_ptr<ipc::Link> link, Side side)
-    : actor_(actor), link_(std::move(link)), next_dialog_(side == Side::connected ? 1 : 2) {}
+    : actor_(actor),
+      self_(actor.id()),
+      side_(side),
+      link_(std::move(link)),
+      next_dialog_(side == Side::connected ? 1 : 2) {}
 
 void Peer::send(Lane lane, wire::Message const& message, Buffer payload) {
   if (failure_) std::rethrow_exception(failure_);
@@ -64,11 +85,16 @@ wire::Message Peer::receive_message(Buffer& payload) {
 void Peer::introduce_ourselves() {
   link_->wait_connected();
   wire::Hello hello;
-  hello.sender = actor_.id();
+  hello.sender = self_;
   hello.build_id = build_id();
   send(Lane::control, hello);
-  Buffer none;
-  wire::Message const answer = receive_message(none);
+  Buffer payload;
+  wire::Message answer = receive_message(payload);
+  // The lanes do not wait for each other: a first call may come before we know that we are in.
+  while (std::holds_alternative<wire::Start>(answer)) {
+    early_.emplace_back(std::move(answer), std::move(payload));
+    answer = receive_message(payload);
+  }
   if (auto const* refusal = std::get_if<wire::Refusal>(&answer))
     throw TransportClosed("tractor: the parent refused this actor: " + refusal->reason);
   auto const* welcome = std::get_if<wire::Welcome>(&answer);
@@ -99,7 +125,7 @@ void Peer::await_introduction(ActorId const& expected) {
     throw;
   }
   id_ = expected;
-  send(Lane::control, wire::Welcome{actor_.id(), build_id()});
+  send(Lane::control, wire::Welcome{self_, build_id()});
   ready_.set();
   if (cancel_asked_) request_cancel(*cancel_asked_);
 }
@@ -122,10 +148,12 @@ void Peer::serve(Explain const& explain) {
 
 std::exception_ptr Peer::run_messages() {
   try {
+    for (auto& [message, payload] : std::exchange(early_, {}))
+      dispatch(std::move(message), std::move(payload));
     while (goodbyes_ < 2 && !farewell_.is_set()) {
       Buffer payload;
       wire::Message message = receive_message(payload);
-      std::visit([&](auto& what) { on(std::move(what), std::move(payload)); }, message);
+      dispatch(std::move(message), std::move(payload));
     }
   } catch (TransportClosed const&) {
     return std::current_exception();
@@ -137,11 +165,16 @@ std::exception_ptr Peer::run_messages() {
   return nullptr;
 }
 
+void Peer::dispatch(wire::Message message, Buffer payload) {
+  std::visit([&](auto& what) { on(std::move(what), std::move(payload)); }, message);
+}
+
 void Peer::be_over(std::exception_ptr reason) {
   fail(std::move(reason));
   for (auto& [dialog, served] : tasks_)
     served->scope.cancel({trio::CancelSource::remote, {}, "the caller's actor is gone"});
   over_.set();
+  if (pong_) pong_->set();
 }
 
 void Peer::fail(std::exception_ptr reason) {
@@ -183,35 +216,59 @@ Buffer Peer::call(FunctionId const& function, Buffer arguments, trio::Duration p
   wait_ready();
   trio::Time const deadline = trio::current_effective_deadline();
   auto const call = begin_call(function, std::move(arguments));
-  std::exception_ptr cancelled;
+  std::exception_ptr leaving;
   try {
     call->done.wait();
-  } catch (trio::Cancelled const& reason) {
-    try_send(Lane::control, wire::Cancel{call->dialog, reason.reason().source_task,
-                                         trio::describe(reason.reason())});
-    cancelled = std::current_exception();
+  } catch (...) {
+    // Cancelled or Interrupted.
+    leaving = std::current_exception();
   }
-  if (cancelled) {
-    trio::shielded(
-        [&] { static_cast<void>(trio::move_on_after(patience, [&] { call->done.wait(); })); });
-    calls_.erase(call->dialog);
-    // The task there ended by itself, badly: that must not be lost behind the cancellation.
-    bool const failed = call->error && !failure_ && !call->was_cancelled();
-    std::rethrow_exception(failed ? call->error : cancelled);
-  }
-  if (call->was_cancelled() && deadline != trio::never && deadline != trio::expired) {
+  if (leaving) abandon(*call, leaving, patience);
+  if (call->was_cancelled()) {
     auto const& reason = trio::exception_cast<ContextCancelled>(call->error)->reason();
     // Our own deadline reached the callee a moment before us: it is ours to raise.
-    if (reason.source == trio::CancelSource::deadline) trio::sleep_until(deadline);
-    trio::lowlevel::checkpoint();
+    if (reason.source == trio::CancelSource::deadline && deadline != trio::never &&
+        deadline != trio::expired) {
+      trio::sleep_until(deadline);
+      trio::lowlevel::checkpoint();
+    }
   }
   if (call->error) std::rethrow_exception(call->error);
   return std::move(call->result);
 }
 
+void Peer::abandon(Call& call, std::exception_ptr const& leaving, trio::Duration patience) {
+  struct Forget {
+    Peer& peer;
+    std::uint64_t dialog;
+
+    ~Forget() { peer.calls_.erase(dialog); }
+  } const forget{*this, call.dialog};
+
+  wire::Cancel request{call.dialog, trio::lowlevel::current_task().name(), "interrupted"};
+  if (auto const* cancelled = trio::exception_cast<trio::Cancelled>(leaving)) {
+    request.source_task = cancelled->reason().source_task;
+    request.reason = trio::describe(cancelled->reason());
+  }
+  try_send(Lane::control, request);
+  trio::shielded(
+      [&] { static_cast<void>(trio::move_on_after(patience, [&] { call.done.wait(); })); });
+  // The task there ended by itself, badly: that must not be lost behind the cancellation.
+  std::rethrow_exception(call.was_thrown() ? call.error : leaving);
+}
+
+bool Peer::answers_within(trio::Duration patience) {
+  if (is_over()) return true;
+  pong_ = std::make_shared<trio::Event>();
+  try_send(Lane::control, wire::Ping{++pings_});
+  auto const pong = pong_;
+  static_cast<void>(trio::move_on_after(patience, [&] { pong->wait(); }));
+  return pong->is_set();
+}
+
 void Peer::request_cancel(std::string reason) {
   if (is_ready())
-    try_send(Lane::control, wire::CancelActor{actor_.id(), std::move(reason)});
+    try_send(Lane::control, wire::CancelActor{self_, std::move(reason)});
   else
     cancel_asked_ = std::move(reason);
 }
@@ -246,11 +303,14 @@ void Peer::on(wire::Error answer, Buffer) {
 }
 
 void Peer::on(wire::Cancel request, Buffer) {
+  check_is_theirs(request.dialog);
   if (auto const found = tasks_.find(request.dialog); found != tasks_.end())
     found->second->scope.cancel(
         {trio::CancelSource::remote, std::move(request.source_task), std::move(request.reason)});
   else if (request.dialog > newest_start_)
     cancelled_before_start_.insert(request.dialog);
+  if (cancelled_before_start_.size() > most_cancelled_before_start)
+    throw DecodeError("tractor: it cancels calls that it never makes");
 }
 
 void Peer::on(wire::CancelActor request, Buffer) {
@@ -271,23 +331,38 @@ void Peer::on(wire::Refusal, Buffer) {
   throw DecodeError("tractor: a Refusal after the handshake");
 }
 
+void Peer::on(wire::Ping ping, Buffer) { try_send(Lane::control, wire::Pong{ping.number}); }
+
+void Peer::on(wire::Pong pong, Buffer) {
+  if (pong_ && pong.number == pings_) pong_->set();
+}
+
+void Peer::check_is_theirs(std::uint64_t dialog) const {
+  bool const odd = dialog % 2 == 1;
+  if (odd != (side_ == Side::listened))
+    throw DecodeError("tractor: dialog " + std::to_string(dialog) + " is not theirs to begin");
+}
+
 void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence) {
   wire::Error error;
   error.dialog = dialog;
   error.kind = wire::Error::Kind::refused;
   error.because = because;
-  error.error.source = actor_.id();
+  error.error.source = self_;
   error.error.message =
-      "tractor: actor " + describe(actor_.id()) + " refuses a call: " + std::move(sentence);
+      "tractor: actor " + describe(self_) + " refuses a call: " + std::move(sentence);
   try_send(Lane::control, error);
 }
 
 void Peer::on(wire::Start start, Buffer arguments) {
-  newest_start_ = std::max(newest_start_, start.dialog);
+  check_is_theirs(start.dialog);
+  if (start.dialog <= newest_start_)
+    throw DecodeError("tractor: dialog " + std::to_string(start.dialog) + " begun a second time");
+  newest_start_ = start.dialog;
   if (cancelled_before_start_.erase(start.dialog) > 0) {
     try_send(Lane::control,
              box_cancelled({trio::CancelSource::remote, start.caller, "cancelled before it began"},
-                           start.dialog, actor_.id()));
+                           start.dialog, self_));
     return;
   }
   if (actor_.is_cancelled()) {
@@ -304,8 +379,8 @@ void Peer::on(wire::Start start, Buffer arguments) {
            mismatch                                     ? wire::RefusedBecause::signature
            : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
                                                         : wire::RefusedBecause::unknown,
-           readable_name(start.function.name) + ": " + resolution.sentence +
-               (mismatch ? "; the caller's signature: " + start.function.signature : ""));
+           resolution.sentence +
+               (mismatch ? "; the caller's signature: " + printable(start.function.signature) : ""));
     return;
   }
   auto const served = std::make_shared<Served>(
@@ -328,9 +403,9 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Se
     if (outcome.value)
       result = std::move(*outcome.value);
     else
-      error = box_cancelled(served->scope.cause(), dialog, actor_.id());
+      error = box_cancelled(served->scope.cause(), dialog, self_);
   } catch (...) {
-    error = box_outcome(std::current_exception(), dialog, actor_.id());
+    error = box_outcome(std::current_exception(), dialog, self_);
   }
   tasks_.erase(dialog);
   if (error)

@@ -11,6 +11,7 @@
 #include <trio/time.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 namespace tractor {
 
@@ -35,6 +37,8 @@ struct Call {
 
   // Whether it ended because the other task was cancelled.
   bool was_cancelled() const noexcept;
+  // Whether the function there threw: it was neither cancelled, refused nor cut off.
+  bool was_thrown() const noexcept;
 };
 
 // Another actor, as one link with it shows: the dialogs both ways and who they belong to. One task,
@@ -81,6 +85,10 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // has ended, but not longer than `patience`. A checkpoint.
   Buffer call(FunctionId const& function, Buffer arguments, trio::Duration patience);
 
+  // Whether the scheduler of the actor answers within `patience`; true if the link ends meanwhile. A
+  // checkpoint. One task at a time.
+  bool answers_within(trio::Duration patience);
+
   // Asks the actor to end, as soon as the handshake is done. Not a checkpoint; does nothing if the
   // link is over.
   void request_cancel(std::string reason);
@@ -93,7 +101,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   void set_id(ActorId id) { id_ = std::move(id); }
 
-  // Open dialogs: ours and theirs. For tests and reports.
+  // Dialogs that we began and that are open, and those that the peer began.
   std::size_t open_calls() const noexcept { return calls_.size(); }
 
   std::size_t open_tasks() const noexcept { return tasks_.size(); }
@@ -110,6 +118,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // The same, if the link is not over.
   void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
   wire::Message receive_message(Buffer& payload);
+  void dispatch(wire::Message message, Buffer payload);
+  // Cancels the task of a call that we leave, and waits for its end.
+  [[noreturn]] void abandon(Call& call, std::exception_ptr const& leaving, trio::Duration patience);
   // Null if it ended in good order.
   std::exception_ptr run_messages();
   void be_over(std::exception_ptr reason);
@@ -124,13 +135,20 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on(wire::Hello, Buffer);
   void on(wire::Welcome, Buffer);
   void on(wire::Refusal, Buffer);
+  void on(wire::Ping ping, Buffer);
+  void on(wire::Pong pong, Buffer);
 
   void run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Served> served,
                 Buffer& arguments);
+  // Throws DecodeError for a number that only our side may choose.
+  void check_is_theirs(std::uint64_t dialog) const;
   void refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence);
   std::shared_ptr<Call> take_call(std::uint64_t dialog);
 
+  // Only while the link lives: portals may outlive the actor.
   LocalActor& actor_;
+  ActorId const self_;
+  Side const side_;
   std::unique_ptr<ipc::Link> link_;
   ActorId id_;
   std::string build_id_;
@@ -139,6 +157,11 @@ class Peer : public std::enable_shared_from_this<Peer> {
   trio::Event farewell_;
   std::exception_ptr failure_;
   int goodbyes_ = 0;
+  std::uint64_t pings_ = 0;
+  // Of the newest ping.
+  std::shared_ptr<trio::Event> pong_;
+  // What the data lane brought before the control lane's Welcome.
+  std::deque<std::pair<wire::Message, Buffer>> early_;
   // Of a request_cancel that came before the handshake was done.
   std::optional<std::string> cancel_asked_;
 

@@ -6,11 +6,18 @@
 #include <filesystem>
 #include <system_error>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace tractor::runtime {
 
+namespace fs = std::filesystem;
+
 namespace {
+
+constexpr char const* prefix = "tractor-";
 
 // A socket's whole path may have 107 characters; ours end in a slash and a uuid.
 constexpr std::size_t longest_base = 40;
@@ -23,19 +30,62 @@ std::string base() {
   return "/tmp";
 }
 
+[[noreturn]] void fail(std::string const& what) {
+  throw std::system_error(errno, std::generic_category(), "tractor: " + what);
+}
+
+// The lock that says that a directory's owner lives; none if somebody else holds it, or if there is
+// no such file.
+Descriptor lock(std::string const& directory, int flags) {
+  Descriptor file(
+      open((directory + "/owner").c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600));
+  if (file.get() < 0 || flock(file.get(), LOCK_EX | LOCK_NB) < 0) return {};
+  return file;
+}
+
+bool is_ours(std::string const& path) {
+  struct stat status = {};
+  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+         status.st_uid == geteuid();
+}
+
+void remove(std::string const& directory) {
+  std::error_code ignored;
+  fs::remove_all(directory, ignored);
+}
+
+void remove_abandoned(std::string const& parent) {
+  std::error_code ignored;
+  for (auto const& entry : fs::directory_iterator(parent, ignored)) {
+    std::string const path = entry.path();
+    if (!entry.path().filename().string().starts_with(prefix) || !is_ours(path)) continue;
+    if (auto const held = lock(path, 0); held.get() >= 0)
+      remove(path);
+    else
+      // Its owner was killed when it had just made it, or is making it and will try again.
+      rmdir(path.c_str());
+  }
+}
+
+std::string make_locked(std::string const& parent, Descriptor& held) {
+  for (;;) {
+    std::string path = parent + "/" + prefix + std::to_string(getpid()) + "-XXXXXX";
+    // Made with mode 0700.
+    if (!mkdtemp(path.data())) fail("cannot make a directory for sockets, " + path);
+    held = lock(path, O_CREAT);
+    if (held.get() >= 0) return path;
+    if (errno != ENOENT) fail("cannot lock " + path);
+  }
+}
+
 }  // namespace
 
-PrivateDirectory::PrivateDirectory()
-    : path_(base() + "/tractor-" + std::to_string(getpid()) + "-XXXXXX") {
-  // Made with mode 0700.
-  if (!mkdtemp(path_.data()))
-    throw std::system_error(errno, std::generic_category(),
-                            "tractor: cannot make a directory for sockets, " + path_);
+PrivateDirectory::PrivateDirectory() {
+  std::string const parent = base();
+  remove_abandoned(parent);
+  path_ = make_locked(parent, lock_);
 }
 
-PrivateDirectory::~PrivateDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
+PrivateDirectory::~PrivateDirectory() { remove(path_); }
 
 }  // namespace tractor::runtime

@@ -8,6 +8,7 @@
 #include <tractor/log.hpp>
 #include <tractor/run.hpp>
 #include <tractor/wire_errors.hpp>
+#include <trio/cancel_scope.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 #include <trio/run.hpp>
@@ -25,8 +26,8 @@ namespace tractor {
 namespace {
 
 constexpr int exit_failure = 1;
-// As a shell has it for a program that SIGINT ended.
-constexpr int exit_interrupted = 130;
+// As a shell has it for a program that a signal ended.
+constexpr int exit_by_signal = 128;
 // A spawned process whose main never came to tractor::run.
 constexpr int exit_not_an_actor = 97;
 
@@ -45,16 +46,19 @@ void serve_as_child(runtime::Specification const& specification) {
   }
   actor->end();
   if (error) std::rethrow_exception(error);
+  if (int const signal = actor->ended_by_signal()) throw trio::Interrupted(signal);
 }
 
 // Tells people what ended the program; returns the exit code for it.
 int report(std::exception_ptr const& error, char const* who) noexcept {
-  if (trio::exception_cast<trio::Interrupted>(error)) return exit_interrupted;
+  if (auto const* interrupted = trio::exception_cast<trio::Interrupted>(error))
+    return exit_by_signal + interrupted->signal();
   auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
   if (group && group->exceptions().size() == 1) return report(group->exceptions().front(), who);
   std::string const text = group ? group->report() : trio::describe(error) + "\n";
   std::fprintf(stderr, "tractor: %s ended with an error: %s", who, text.c_str());
-  return group && group->find<trio::Interrupted>() ? exit_interrupted : exit_failure;
+  auto const* interrupted = group ? group->find<trio::Interrupted>() : nullptr;
+  return interrupted ? exit_by_signal + interrupted->signal() : exit_failure;
 }
 
 int run_child() noexcept {
@@ -104,13 +108,17 @@ void detail::open_root_actor(RootOptions const& options, std::function<void()> c
   }
   auto const actor = LocalActor::begin(std::make_shared<LocalActor>(options));
   std::exception_ptr error;
+  trio::CancelScope scope;
+  actor->set_body(&scope);
   try {
-    body();
+    static_cast<void>(scope.enter(body));
   } catch (...) {
     error = std::current_exception();
   }
+  actor->set_body(nullptr);
   actor->end();
   if (error) std::rethrow_exception(error);
+  if (scope.cancelled_caught()) throw trio::Interrupted(actor->ended_by_signal());
 }
 
 }  // namespace tractor

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "exec_spawner.hpp"
 
+#include "../descriptor.hpp"
 #include "inherited_specification.hpp"
 
 #include <tractor/errors.hpp>
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <new>
 #include <optional>
+#include <string_view>
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -27,64 +31,59 @@ namespace tractor::spawn {
 
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-
-  Descriptor(Descriptor const&) = delete;
-  Descriptor& operator=(Descriptor const&) = delete;
-
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
-
 class ExecProcess final : public Process {
  public:
-  ExecProcess(pid_t pid, int pidfd) noexcept : pid_(pid), pidfd_(pidfd) {}
+  ExecProcess(pid_t pid, int pidfd, Descriptor lifeline, Descriptor errors) noexcept
+      : pid_(pid), pidfd_(pidfd), lifeline_(std::move(lifeline)), errors_(std::move(errors)) {}
 
   ~ExecProcess() override {
-    if (status_) return;
     signal(SIGKILL);
-    reap(0);
+    while (!reaped_) reap();
   }
 
   pid_t pid() const noexcept override { return pid_; }
 
-  ExitStatus wait() override {
-    if (status_)
+  std::optional<ExitStatus> wait() override {
+    if (reaped_)
       trio::lowlevel::checkpoint();
     else
       trio::lowlevel::wait_readable(pidfd_.get());
-    while (!status_) reap(0);
-    return *status_;
+    while (!reaped_) reap();
+    return status_;
   }
 
   void signal(int number) noexcept override {
     // By descriptor: the number may have been given to another process since.
-    if (!status_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
+    if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
+  }
+
+  int errors() const noexcept override { return errors_.get(); }
+
+  bool is_traced() const override {
+    constexpr std::string_view key = "TracerPid:\t";
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(file, line);)
+      if (line.starts_with(key)) return line.substr(key.size()) != "0";
+    return false;
   }
 
  private:
-  void reap(int flags) noexcept {
+  void reap() noexcept {
     siginfo_t info = {};
-    if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info,
-               WEXITED | flags) < 0) {
-      if (errno == EINTR) return;
-      // Somebody else reaped it: how it ended is lost.
-      status_ = ExitStatus{-1, false};
-    } else {
+    if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) ==
+        0)
       status_ = ExitStatus{info.si_status, info.si_code != CLD_EXITED};
-    }
+    else if (errno == EINTR)
+      return;
+    reaped_ = true;
   }
 
   pid_t const pid_;
   Descriptor const pidfd_;
+  // Never written to: that it closes when we end, however that comes, is what it says.
+  Descriptor const lifeline_;
+  Descriptor const errors_;
+  bool reaped_ = false;
   std::optional<ExitStatus> status_;
 };
 
@@ -93,29 +92,103 @@ class ExecProcess final : public Process {
 struct Birth {
   char const* executable;
   char* const* arguments;
+  char* const* environment;
   int specification;
+  int lifeline;
   int null;
+  // Or -1.
+  int errors;
+  bool dies_with_us;
   pid_t parent;
   sigset_t mask;
   int error = 0;
 };
 
+// Every descriptor comes from above those that it is copied to.
+__attribute__((no_sanitize("address", "thread", "undefined"))) bool arrange_descriptors(Birth const& birth) noexcept {
+  // An actor never reads the terminal.
+  return dup2(birth.null, STDIN_FILENO) >= 0 &&
+         (birth.errors < 0 || dup2(birth.errors, STDERR_FILENO) >= 0) &&
+         dup2(birth.specification, specification_descriptor) >= 0 &&
+         dup2(birth.lifeline, lifeline_descriptor) >= 0 &&
+         syscall(SYS_close_range, lifeline_descriptor + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+// Has the kernel kill this process, whatever it is doing, when its parent ends: twice, as a death
+// signal also comes when only the thread ends that made us, and none comes after executing a
+// program with privileges; and as a lifeline also holds while somebody has a copy of its other end.
+__attribute__((no_sanitize("address", "thread", "undefined"))) void die_with_parent(Birth const& birth) noexcept {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  fcntl(lifeline_descriptor, F_SETOWN, getpid());
+  fcntl(lifeline_descriptor, F_SETSIG, SIGKILL);
+  fcntl(lifeline_descriptor, F_SETFL, O_ASYNC | O_NONBLOCK);
+  // If it died before these lines, we have another parent now.
+  if (getppid() != birth.parent) _exit(127);
+}
+
+// No handler of our parent's may run on our stack, in its memory. The table of handlers is our own.
+__attribute__((no_sanitize("address", "thread", "undefined"))) void forget_handlers() noexcept {
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action = {};
+    if (sigaction(number, nullptr, &action) < 0 || action.sa_handler == SIG_IGN) continue;
+    action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(number, &action, nullptr);
+  }
+}
+
 __attribute__((no_sanitize("address", "thread", "undefined"))) int be_born(void* argument) {
   auto& birth = *static_cast<Birth*>(argument);
-  // Death of the thread that made us; if it died before this line, we have another parent now.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != birth.parent) _exit(127);
-  // An actor never reads the terminal.
-  if (dup2(birth.null, STDIN_FILENO) < 0 ||
-      dup2(birth.specification, specification_descriptor) < 0) {
+  if (!arrange_descriptors(birth)) {
     birth.error = errno;
     _exit(127);
   }
-  syscall(SYS_close_range, specification_descriptor + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+  if (birth.dies_with_us) die_with_parent(birth);
+  forget_handlers();
   sigprocmask(SIG_SETMASK, &birth.mask, nullptr);
-  execv(birth.executable, birth.arguments);
+  execve(birth.executable, birth.arguments, birth.environment);
   birth.error = errno;
   _exit(127);
+}
+
+[[noreturn]] void cannot(char const* what) {
+  throw SpawnError(std::string("tractor: cannot ") + what + ": " + std::strerror(errno));
+}
+
+// Never at a number that it will have in the child or that another will be copied to.
+Descriptor above_reach(Descriptor given) {
+  Descriptor above(fcntl(given.get(), F_DUPFD_CLOEXEC, lifeline_descriptor + 1));
+  if (above.get() < 0) cannot("make a descriptor for a new process");
+  return above;
+}
+
+struct Pipe {
+  Descriptor read;
+  Descriptor write;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) < 0) cannot("make a pipe for a new process");
+  Descriptor read(ends[0]);
+  Descriptor write(ends[1]);
+  return {above_reach(std::move(read)), above_reach(std::move(write))};
+}
+
+// Our environment with `variables` in place of those of the same name, first, so that whoever
+// searches for them finds them soon.
+std::vector<char*> environment_with(std::vector<std::string>& variables) {
+  std::vector<char*> all;
+  for (std::string& variable : variables) all.push_back(variable.data());
+  for (char** present = environ; *present; ++present) {
+    auto const is_replaced = [&](std::string const& variable) {
+      auto const name = variable.substr(0, variable.find('=') + 1);
+      return std::string_view(*present).starts_with(name);
+    };
+    if (std::none_of(variables.begin(), variables.end(), is_replaced)) all.push_back(*present);
+  }
+  all.push_back(nullptr);
+  return all;
 }
 
 class ExecSpawner final : public Spawner {
@@ -137,13 +210,28 @@ class ExecSpawner final : public Spawner {
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
 
-    Descriptor const specification(make_above_reach(command.specification.bytes()));
-    Descriptor const null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    std::vector<std::string> variables = command.variables;
+    std::vector<char*> const environment = environment_with(variables);
+    Descriptor const specification =
+        above_reach(Descriptor(make_specification_descriptor(command.specification.bytes())));
+    Descriptor opened(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (opened.get() < 0) cannot("open /dev/null");
+    Descriptor const null = above_reach(std::move(opened));
+    Pipe lifeline = make_pipe();
+    Pipe errors;
+    if (command.captures_errors) {
+      errors = make_pipe();
+      fcntl(errors.read.get(), F_SETFL, O_NONBLOCK);
+    }
     Birth birth = {};
     birth.executable = executable.c_str();
     birth.arguments = argv.data();
+    birth.environment = environment.data();
     birth.specification = specification.get();
+    birth.lifeline = lifeline.read.get();
     birth.null = null.get();
+    birth.errors = errors.write.get();
+    birth.dies_with_us = command.dies_with_us;
     birth.parent = getpid();
 
     // No handler of ours may run in the child while it shares our memory.
@@ -156,19 +244,14 @@ class ExecSpawner final : public Spawner {
     int const clone_error = errno;
     pthread_sigmask(SIG_SETMASK, &birth.mask, nullptr);
     if (pid < 0) fail(command, executable, clone_error);
-    auto process = std::make_unique<ExecProcess>(pid, pidfd);
+    auto process = std::make_unique<ExecProcess>(pid, pidfd, std::move(lifeline.write),
+                                                 std::move(errors.read));
     if (birth.error != 0) fail(command, executable, birth.error);
     return process;
   }
 
  private:
   static constexpr std::size_t stack_size = 64 * 1024;
-
-  // Never at the number it will have in the child: dup2 to itself would leave it closed on exec.
-  static int make_above_reach(std::span<std::byte const> specification) {
-    Descriptor const made(make_specification_descriptor(specification));
-    return fcntl(made.get(), F_DUPFD_CLOEXEC, specification_descriptor + 1);
-  }
 
   [[noreturn]] static void fail(Command const& command, std::string const& executable, int error) {
     std::string const& title = command.arguments.empty() ? executable : command.arguments.front();

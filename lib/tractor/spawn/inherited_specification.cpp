@@ -35,11 +35,24 @@ std::span<std::byte const> take() noexcept {
   auto const size = static_cast<std::size_t>(status.st_size);
   void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   close(fd);
-  if (memory == MAP_FAILED) return {};
+  // Ours alone, not our own children's.
+  fcntl(lifeline_descriptor, F_SETFD, FD_CLOEXEC);
+  if (memory == MAP_FAILED) {
+    // Not to know that it was spawned would make it a root, which spawns again.
+    static constexpr char sentence[] = "tractor: a spawned process cannot map its specification\n";
+    static_cast<void>(write(STDERR_FILENO, sentence, sizeof sentence - 1));
+    _exit(127);
+  }
   return {static_cast<std::byte const*>(memory), size};
 }
 
-std::span<std::byte const> const inherited = take();
+std::span<std::byte const> inherited() noexcept {
+  static std::span<std::byte const> const taken = take();
+  return taken;
+}
+
+// Before anything of the program can start a process, which would inherit the descriptor.
+__attribute__((constructor(101))) void take_early() { static_cast<void>(inherited()); }
 
 [[noreturn]] void fail(char const* what) {
   throw SpawnError(std::string("tractor: cannot hand a specification to a new actor: ") + what +
@@ -72,10 +85,10 @@ int make_specification_descriptor(std::span<std::byte const> specification) {
   return fd;
 }
 
-bool was_spawned() noexcept { return !inherited.empty(); }
+bool was_spawned() noexcept { return !inherited().empty(); }
 
 std::span<std::byte const> inherited_specification() noexcept {
-  return inherited.empty() ? inherited : inherited.subspan(mark.size());
+  return was_spawned() ? inherited().subspan(mark.size()) : inherited();
 }
 
 }  // namespace tractor::spawn

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include <tractor/buffer.hpp>
-
 #include <cstddef>
-#include <optional>
 #include <span>
 
 namespace tractor::spawn {
@@ -12,6 +9,10 @@ namespace tractor::spawn {
 // that the process was spawned as no argument or variable could, since those are inherited and
 // copied on.
 inline constexpr int specification_descriptor = 3;
+
+// And the one at which it holds its lifeline: the reading end of a pipe whose other end only its
+// parent has.
+inline constexpr int lifeline_descriptor = 4;
 
 // A sealed memfd with `specification` in it; closed on exec. Throws SpawnError.
 int make_specification_descriptor(std::span<std::byte const> specification);

@@ -3,6 +3,7 @@
 #include <tractor/buffer.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,13 @@ struct Command {
   std::string executable = {};
   // argv[0] is what `ps` shows.
   std::vector<std::string> arguments = {};
+  // "NAME=value", on top of our own environment.
+  std::vector<std::string> variables = {};
   Buffer specification = {};
+  // Whether the kernel is to kill it when we end.
+  bool dies_with_us = true;
+  // Whether its standard error comes to us, see Process::errors; otherwise it goes where ours goes.
+  bool captures_errors = false;
 };
 
 // A process that we started. Never outlives its owner: destroying it kills and reaps the process.
@@ -38,12 +45,18 @@ class Process {
 
   virtual pid_t pid() const noexcept = 0;
 
-  // Waits until the process has ended, and reaps it. A checkpoint. Afterwards gives the same answer
-  // at once.
-  virtual ExitStatus wait() = 0;
+  // Waits until the process has ended, and reaps it; says how it ended, or nothing if somebody else
+  // has reaped it. A checkpoint. Afterwards gives the same answer at once.
+  virtual std::optional<ExitStatus> wait() = 0;
 
   // Sends a signal, if it has not been reaped. Not a checkpoint.
   virtual void signal(int number) noexcept = 0;
+
+  // The reading end, non-blocking, of a pipe that is its standard error; -1 if it has another one.
+  virtual int errors() const noexcept = 0;
+
+  // Whether a debugger holds it, so that its silence means nothing. Not a checkpoint.
+  virtual bool is_traced() const = 0;
 };
 
 // A way to bring processes into the world.

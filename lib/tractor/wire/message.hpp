@@ -134,9 +134,22 @@ struct Farewell {
   template <class Archive> void serialize(Archive&) {}
 };
 
+// Is your scheduler alive? It answers with a Pong of the same number, at once.
+struct Ping {
+  std::uint64_t number = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(number); }
+};
+
+struct Pong {
+  std::uint64_t number = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(number); }
+};
+
 // The order is the protocol's: a message's number is its place here.
 using Message = std::variant<Hello, Welcome, Refusal, Start, Return, Error, Cancel, CancelActor,
-                             Goodbye, Farewell>;
+                             Goodbye, Farewell, Ping, Pong>;
 
 // A message as the bytes of a header, and back. decode throws DecodeError with a sentence, for
 // another protocol version too.

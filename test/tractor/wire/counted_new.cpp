@@ -12,9 +12,13 @@ namespace {
 
 constinit thread_local CountedNew* counting = nullptr;
 
-void* allocate(std::size_t size) {
+void* allocate_or_null(std::size_t size) noexcept {
   CountedNew::count(size);
-  if (void* const memory = std::malloc(std::max<std::size_t>(size, 1))) return memory;
+  return std::malloc(std::max<std::size_t>(size, 1));
+}
+
+void* allocate(std::size_t size) {
+  if (void* const memory = allocate_or_null(size)) return memory;
   throw std::bad_alloc();
 }
 
@@ -33,6 +37,14 @@ void CountedNew::count(std::size_t size) {
 void* operator new(std::size_t size) { return allocate(size); }
 
 void* operator new[](std::size_t size) { return allocate(size); }
+
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+  return allocate_or_null(size);
+}
+
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
+  return allocate_or_null(size);
+}
 
 void operator delete(void* memory) noexcept { std::free(memory); }
 

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "program.hpp"
+
+#include "support.hpp"
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace support {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int a_minute_ms = 60'000;
+
+bool becomes_readable(int fd, int timeout_ms) {
+  pollfd entry = {fd, POLLIN, 0};
+  return poll(&entry, 1, timeout_ms) > 0;
+}
+
+}  // namespace
+
+Program::Program(std::string const& name, std::vector<std::string> const& arguments) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) < 0)
+    throw std::system_error(errno, std::generic_category(), "pipe");
+  std::string path = program(name);
+  std::vector<std::string> words = arguments;
+  std::vector<char*> argv = {path.data()};
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  int const error = posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  output_ = ends[0];
+  if (error != 0) throw std::system_error(error, std::generic_category(), path);
+}
+
+Program::~Program() {
+  if (!status_) {
+    signal(SIGKILL);
+    wait();
+  }
+  close(output_);
+}
+
+std::optional<std::string> Program::read_line() {
+  for (;;) {
+    if (auto const end = pending_.find('\n'); end != std::string::npos) {
+      std::string line = pending_.substr(0, end);
+      pending_.erase(0, end + 1);
+      return line;
+    }
+    std::array<char, 4096> buffer;
+    if (!becomes_readable(output_, a_minute_ms)) return std::nullopt;
+    ssize_t const got = ::read(output_, buffer.data(), buffer.size());
+    if (got <= 0) return std::nullopt;
+    pending_.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+std::vector<std::string> Program::read(std::string const& word, std::size_t count) {
+  std::vector<std::string> found;
+  while (found.size() < count) {
+    auto const line = read_line();
+    REQUIRE_MESSAGE(line, "the program said '", word, "' only ", found.size(), " times");
+    if (line->starts_with(word)) found.push_back(line->substr(word.size()));
+  }
+  return found;
+}
+
+void Program::signal(int number) { kill(pid_, number); }
+
+int Program::wait() {
+  if (status_) return *status_;
+  int const process = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  bool const ended = becomes_readable(process, a_minute_ms);
+  close(process);
+  REQUIRE_MESSAGE(ended, "the program does not end");
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  status_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  return *status_;
+}
+
+Doomed::Doomed(std::vector<std::string> const& pids) {
+  for (std::string const& pid : pids) {
+    int const process = static_cast<int>(syscall(SYS_pidfd_open, std::stoi(pid), 0));
+    if (process >= 0) processes_.push_back(process);
+  }
+}
+
+Doomed::~Doomed() {
+  for (int process : processes_) close(process);
+}
+
+std::size_t Doomed::alive_after(std::chrono::milliseconds patience) const {
+  auto const until = Clock::now() + patience;
+  std::size_t alive = 0;
+  for (int process : processes_) {
+    auto const left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+    if (!becomes_readable(process, std::max(0, static_cast<int>(left.count())))) ++alive;
+  }
+  return alive;
+}
+
+}  // namespace support

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace support {
+
+// A program of its own, with its standard output in our hands. If it still runs at the end, it is
+// killed.
+class Program {
+ public:
+  // One that was built beside this one.
+  explicit Program(std::string const& name, std::vector<std::string> const& arguments = {});
+  Program(Program const&) = delete;
+  Program& operator=(Program const&) = delete;
+  ~Program();
+
+  pid_t pid() const noexcept { return pid_; }
+
+  // The next line that it (or what it has started) writes; empty if none comes within a minute.
+  std::optional<std::string> read_line();
+  // Reads lines until `count` of them begin with `word`, and returns the rest of those.
+  std::vector<std::string> read(std::string const& word, std::size_t count);
+
+  void signal(int number);
+  // Waits for its end, a minute at the most: the exit code, or minus the signal that killed it.
+  int wait();
+
+ private:
+  pid_t pid_ = 0;
+  int output_ = -1;
+  std::string pending_;
+  std::optional<int> status_;
+};
+
+// Processes that are to end, held by descriptors (pidfd): numbers are used again.
+class Doomed {
+ public:
+  explicit Doomed(std::vector<std::string> const& pids);
+  Doomed(Doomed const&) = delete;
+  Doomed& operator=(Doomed const&) = delete;
+  ~Doomed();
+
+  // How many are still alive `patience` from now, or as soon as none is.
+  std::size_t alive_after(std::chrono::milliseconds patience) const;
+
+ private:
+  std::vector<int> processes_;
+};
+
+}  // namespace support

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+// tree MODE WIDTH...: a tree of actors with so many children on each level, which say "pid N" each
+// and live until they are ended. MODE is what the last level does meanwhile:
+//   idle, busy, stopped, setsid; helper, daemon: start a plain program, the latter out of the way
+//   stubborn: says so, and takes for ever to clean up
+// Everybody says "cleaned up" when it is told to end.
+#include <tractor/tractor.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace {
+
+// One write a line: several processes say something at once.
+void say(std::string const& line) {
+  if (write(STDOUT_FILENO, (line + "\n").data(), line.size() + 1) < 0) abort();
+}
+
+void start_helper(bool out_of_the_way) {
+  pid_t const pid = fork();
+  if (pid == 0) {
+    if (out_of_the_way) {
+      setsid();
+      if (fork() != 0) _exit(0);
+    }
+    say(fmt::format("pid {}", getpid()));
+    execlp("sleep", "sleep", "1000", nullptr);
+    _exit(127);
+  }
+}
+
+[[noreturn]] void compute_for_ever() {
+  for (std::atomic<int> i = 0;; ++i) {}
+}
+
+void live(std::string const& mode) {
+  if (mode == "setsid") setsid();
+  if (mode == "helper" || mode == "daemon") start_helper(mode == "daemon");
+  say(fmt::format("pid {}", getpid()));
+  if (mode == "busy") compute_for_ever();
+  if (mode == "stopped") raise(SIGSTOP);
+  try {
+    trio::sleep_forever();
+  } catch (trio::Cancelled const&) {
+    if (mode == "stubborn") {
+      say("will not end");
+      trio::shielded([] { trio::sleep_forever(); });
+    }
+    say("cleaned up");
+    throw;
+  }
+}
+
+void grow(std::string const& mode, std::vector<int> widths) {
+  if (widths.empty()) return live(mode);
+  int const width = widths.front();
+  widths.erase(widths.begin());
+  tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+    for (int i = 0; i < width; ++i)
+      nursery.run_in_actor<grow>({.name = fmt::format("node{}", i)}, mode, widths);
+    live("idle");
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return tractor::run([&] {
+    std::vector<int> widths;
+    for (int i = 2; i < argc; ++i) widths.push_back(std::atoi(argv[i]));
+    say("tree " + tractor::current_actor().tree_id());
+    grow(argv[1], widths);
+  });
+}
