@@ -3,6 +3,7 @@
 
 #include "sigint.hpp"
 
+#include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 
@@ -155,11 +156,7 @@ Nursery* Runner::open_system_nursery() const noexcept {
 }
 
 void Runner::run_task(TaskRecord& task) noexcept {
-  try {
-    task.job->run();
-  } catch (...) {
-    task.error = std::current_exception();
-  }
+  task.error = caught_from<trio_guarded_task>([&] { task.job->run(); });
   // On the task's own stack: destructors of its arguments may park.
   task.job.reset();
   task.finished = true;
