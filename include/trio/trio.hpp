@@ -14,4 +14,5 @@
 #include <trio/run.hpp>
 #include <trio/stack_trace.hpp>
 #include <trio/task_local.hpp>
+#include <trio/task_tree.hpp>
 #include <trio/time.hpp>

@@ -25,6 +25,12 @@ constexpr std::array<std::string_view, 21> internal_functions = {
     "__interceptor_", "___interceptor_", "__asan_",        "__tsan_",       "__ubsan_",
     "__sanitizer_"};
 
+// What is written in these folders; an installed header is in one of them, too.
+constexpr std::array<std::string_view, 2> library_folders = {"/include/trio/", "/include/tractor/"};
+constexpr std::array<std::string_view, 6> internal_folders = {
+    "/include/c++/", "/include/boost/",       "/lib/trio/",
+    "/lib/tractor/", "/include/trio/detail/", "/include/tractor/detail/"};
+
 bool begins_with(std::string_view text, std::string_view beginning) {
   return text.substr(0, beginning.size()) == beginning;
 }
@@ -49,19 +55,25 @@ std::string_view take_component(std::string_view& mangled) {
 
 template <std::size_t N>
 bool is_one_of(std::string_view name, std::array<std::string_view, N> const& names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+  return std::ranges::find(names, name) != names.end();
+}
+
+Kind kind_of_bare_name(std::string_view name, std::string_view file) {
+  auto const name_begins = [name](std::string_view beginning) {
+    return begins_with(name, beginning);
+  };
+  auto const is_in = [file](std::string_view folder) { return file.find(folder) != file.npos; };
+  if (std::ranges::any_of(internal_functions, name_begins)) return Kind::internal;
+  if (std::ranges::any_of(internal_folders, is_in)) return Kind::internal;
+  if (!std::ranges::any_of(library_folders, is_in)) return Kind::user;
+  return begins_with(name, "operator") ? Kind::internal : Kind::library;
 }
 
 }  // namespace
 
-Kind kind_of_function(std::string_view linkage_name) {
-  std::string_view rest = linkage_name;
-  if (!take(rest, "_Z")) {
-    bool const internal = std::any_of(
-        internal_functions.begin(), internal_functions.end(),
-        [&](std::string_view beginning) { return begins_with(linkage_name, beginning); });
-    return internal ? Kind::internal : Kind::user;
-  }
+Kind kind_of_function(std::string_view name, std::string_view file) {
+  std::string_view rest = name;
+  if (!take(rest, "_Z")) return kind_of_bare_name(name, file);
   // A lambda or a class inside a function: "Z" and the function's name come first.
   bool const local = take(rest, "Z");
   while (take(rest, "Z")) {}

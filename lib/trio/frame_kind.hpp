@@ -7,8 +7,10 @@
 
 namespace trio::detail {
 
-// Who is behind a function, by its name as the linker has it.
-StackFrame::Kind kind_of_function(std::string_view linkage_name);
+// Who is behind a function, by its name as the linker has it; or by the file it is written in, if
+// all that is known is the bare name in the source: compilers give no other to inlined functions
+// that the linker never sees.
+StackFrame::Kind kind_of_function(std::string_view name, std::string_view file = {});
 
 // "trio::MemorySendChannel::send" of
 // "void trio::MemorySendChannel<int>::send<int const&>(int const&)".

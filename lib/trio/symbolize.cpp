@@ -26,20 +26,23 @@ backtrace_state* symbols() {
   return state;
 }
 
-std::string readable_function(std::string const& linkage_name) {
-  constexpr std::string_view long_string =
-      "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >";
-  std::string name = detail::demangle(linkage_name.c_str());
-  for (std::size_t at; (at = name.find(long_string)) != name.npos;)
-    name.replace(at, long_string.size(), "std::string");
-  return name;
-}
-
 struct Line {
-  std::string linkage_name = {};
+  // As the linker has it, if it has one; else the bare name in the source.
+  std::string name = {};
   std::string file = {};
   int line = 0;
 };
+
+std::string readable_function(Line const& line, StackFrame::Kind kind) {
+  constexpr std::string_view long_string =
+      "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >";
+  std::string name = detail::demangle(line.name.c_str());
+  for (std::size_t at; (at = name.find(long_string)) != name.npos;)
+    name.replace(at, long_string.size(), "std::string");
+  bool const is_bare = !line.name.starts_with("_Z");
+  if (kind != StackFrame::Kind::library || !is_bare) return name;
+  return (line.file.find("/tractor/") == line.file.npos ? "trio::" : "tractor::") + name;
+}
 
 // One for each function that is inlined there, innermost first, and one for the function itself.
 std::vector<Line> lines_at(std::uintptr_t address) {
@@ -48,7 +51,7 @@ std::vector<Line> lines_at(std::uintptr_t address) {
       symbols(), address,
       [](void* found, std::uintptr_t, char const* file, int line, char const* function) {
         Line here;
-        if (function) here.linkage_name = function;
+        if (function) here.name = function;
         if (file) here.file = std::filesystem::path(file).lexically_normal();
         here.line = line;
         static_cast<std::vector<Line>*>(found)->push_back(std::move(here));
@@ -58,13 +61,13 @@ std::vector<Line> lines_at(std::uintptr_t address) {
   if (lines.empty()) lines.emplace_back();
   // The debug information has only the bare name of some functions.
   Line& outermost = lines.back();
-  if (outermost.linkage_name.starts_with("_Z")) return lines;
+  if (outermost.name.starts_with("_Z")) return lines;
   backtrace_syminfo(
       symbols(), address,
       [](void* name, std::uintptr_t, char const* symbol, std::uintptr_t, std::uintptr_t) {
         if (symbol) *static_cast<std::string*>(name) = symbol;
       },
-      on_error, &outermost.linkage_name);
+      on_error, &outermost.name);
   return lines;
 }
 
@@ -86,8 +89,8 @@ void symbolize(std::vector<StackFrame>& frames) {
       StackFrame& shown = symbolized.emplace_back();
       shown.module = frame.module;
       shown.offset = frame.offset;
-      shown.kind = detail::kind_of_function(line.linkage_name);
-      shown.function = readable_function(line.linkage_name);
+      shown.kind = detail::kind_of_function(line.name, line.file);
+      shown.function = readable_function(line, shown.kind);
       shown.file = std::move(line.file);
       shown.line = line.line;
     }

@@ -412,6 +412,24 @@ TEST_CASE("who is behind a function is told by its name") {
   CHECK(kind("trio_guarded_call") == Kind::internal);
 }
 
+TEST_CASE("who is behind a function of which only the bare name is known is told by its file") {
+  using Kind = StackFrame::Kind;
+  auto const kind = [](char const* name, char const* file) {
+    return trio::detail::kind_of_function(name, file);
+  };
+  CHECK(kind("work", "/home/me/work.cpp") == Kind::user);
+  CHECK(kind("operator()", "/home/me/work.cpp") == Kind::user);
+  CHECK(kind("work", "/home/me/trio/work.cpp") == Kind::user);
+  CHECK(kind("open_nursery<work>", "../include/trio/nursery.hpp") == Kind::library);
+  CHECK(kind("open_nursery<work>", "/usr/include/trio/nursery.hpp") == Kind::library);
+  CHECK(kind("operator()", "/usr/include/trio/nursery.hpp") == Kind::internal);
+  CHECK(kind("caught_from<>", "/usr/include/trio/detail/guarded.hpp") == Kind::internal);
+  CHECK(kind("helps", "../lib/trio/runner.cpp") == Kind::internal);
+  CHECK(kind("invoke<work>", "/usr/include/c++/12/functional") == Kind::internal);
+  CHECK(kind("resume", "/usr/include/boost/context/fiber.hpp") == Kind::internal);
+  CHECK(kind("_Z4workv", "../lib/trio/runner.cpp") == Kind::user);
+}
+
 TEST_CASE("a library function is shown by its name alone") {
   using trio::detail::short_name;
   CHECK(short_name("trio::sleep(trio::Duration)") == "trio::sleep");
