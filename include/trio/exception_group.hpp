@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <trio/detail/guarded.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <exception>
@@ -122,11 +124,7 @@ bool offer(std::exception_ptr const& error, H& handler, std::vector<std::excepti
   using Wanted = typename HandlerArgument<decltype(&H::operator())>::type;
   Wanted* found = exception_cast<Wanted>(error);
   if (!found) return false;
-  try {
-    handler(*found);
-  } catch (...) {
-    raised.push_back(std::current_exception());
-  }
+  if (auto another = caught_from([&] { handler(*found); })) raised.push_back(std::move(another));
   return true;
 }
 
@@ -150,16 +148,13 @@ template <class Body, class... Handlers> auto catching(Body&& body, Handlers&&..
                 "one parameter of a definite type, [](MyError const& error) {...}, not auto");
   if constexpr (plain_handlers) {
     using Result = std::invoke_result_t<Body>;
-    std::exception_ptr caught;
     std::conditional_t<std::is_void_v<Result>, bool, std::optional<Result>> result{};
-    try {
+    auto caught = detail::caught_from([&] {
       if constexpr (std::is_void_v<Result>)
         std::invoke(std::forward<Body>(body));
       else
         result.emplace(std::invoke(std::forward<Body>(body)));
-    } catch (...) {
-      caught = std::current_exception();
-    }
+    });
     if (caught) {
       std::vector<std::exception_ptr> raised;
       auto rest = detail::sieve(caught, [&](std::exception_ptr const& error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/cancel_scope.hpp>
+#include <trio/detail/guarded.hpp>
 #include <trio/detail/list.hpp>
 #include <trio/detail/task_job.hpp>
 #include <trio/errors.hpp>
@@ -303,22 +304,12 @@ struct NurseryBlock {
     static_assert(!std::is_reference_v<Result>,
                   "trio: the body of open_nursery must return a value, not a reference");
     Nursery nursery;
-    std::exception_ptr error;
     if constexpr (std::is_void_v<Result>) {
-      try {
-        std::invoke(std::forward<Body>(body), nursery);
-      } catch (...) {
-        error = std::current_exception();
-      }
-      nursery.finish(std::move(error));
+      nursery.finish(caught_from([&] { std::invoke(std::forward<Body>(body), nursery); }));
     } else {
       std::optional<Result> result;
-      try {
-        result.emplace(std::invoke(std::forward<Body>(body), nursery));
-      } catch (...) {
-        error = std::current_exception();
-      }
-      nursery.finish(std::move(error));
+      nursery.finish(
+          caught_from([&] { result.emplace(std::invoke(std::forward<Body>(body), nursery)); }));
       if constexpr (detail::IsOptional<Result>::value) {
         return result ? std::move(*result) : Result();
       } else {

@@ -12,5 +12,7 @@
 #include <trio/nursery.hpp>
 #include <trio/parking_lot.hpp>
 #include <trio/run.hpp>
+#include <trio/stack_trace.hpp>
 #include <trio/task_local.hpp>
+#include <trio/task_tree.hpp>
 #include <trio/time.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "entry_queue.hpp"
 
+#include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 
 #include <algorithm>
@@ -48,11 +49,7 @@ void EntryQueue::run_queued(std::function<void(std::exception_ptr)> const& faile
       fn = std::move(calls_.front().fn);
       calls_.pop_front();
     }
-    try {
-      fn();
-    } catch (...) {
-      failed(std::current_exception());
-    }
+    if (auto error = detail::caught_from(fn)) failed(std::move(error));
   }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "report.hpp"
 #include "type_name.hpp"
 
 #include <trio/cancelled.hpp>
@@ -74,18 +75,20 @@ std::string one_line(std::string const& message,
   return text + ")";
 }
 
-void report(BaseExceptionGroup const& group, std::string const& indent, std::string& text) {
-  text += group.message() + " (" + std::to_string(group.exceptions().size()) + "):\n";
+}  // namespace
+
+std::string detail::report(BaseExceptionGroup const& group, std::string const& indent,
+                           Footnote footnote) {
+  std::string text = group.message() + " (" + std::to_string(group.exceptions().size()) + "):\n";
   for (auto const& member : group.exceptions()) {
     text += indent + "  - ";
     if (auto const* inner = exception_cast<BaseExceptionGroup>(member))
-      report(*inner, indent + "    ", text);
+      text += report(*inner, indent + "    ", footnote);
     else
-      text += describe(member) + "\n";
+      text += describe(member) + "\n" + footnote(member, indent + "      ");
   }
+  return text;
 }
-
-}  // namespace
 
 std::string describe(std::exception_ptr const& error) {
   if (!error) return "no exception";
@@ -120,9 +123,8 @@ std::vector<std::exception_ptr> BaseExceptionGroup::leaves() const {
 }
 
 std::string BaseExceptionGroup::report() const {
-  std::string text;
-  trio::report(*this, "", text);
-  return text;
+  return detail::report(
+      *this, "", [](std::exception_ptr const&, std::string const&) { return std::string(); });
 }
 
 ExceptionGroup::ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions)

@@ -76,6 +76,27 @@ class NoScheduling final : public boost::fibers::algo::algorithm {
 
 namespace {
 
+// Boost keeps to itself where it saves a fiber's registers. An explicit instantiation may name
+// private members, and so hand out the way to them.
+template <auto Member, class Key> struct Reach {
+  friend constexpr auto reach(Key) { return Member; }
+};
+
+struct ContextKey {
+  friend constexpr auto reach(ContextKey);
+};
+
+struct RegistersKey {
+  friend constexpr auto reach(RegistersKey);
+};
+
+template struct Reach<&boost::fibers::context::c_, ContextKey>;
+template struct Reach<&boost::context::fiber::fctx_, RegistersKey>;
+
+void* const* saved_context_of(boost::fibers::context& context) noexcept {
+  return &((context.*reach(ContextKey())).*reach(RegistersKey()));
+}
+
 // Hands Boost the stack that we made.
 struct GivenStack {
   Stack stack;
@@ -167,6 +188,7 @@ Fiber& Switcher::acquire(TaskRecord& task) {
         boost::fibers::launch::post, GivenStack{fiber->stack}, [this, raw] { work(*raw); });
     loop_->attach(context.get());
     raw->context = context.detach();
+    raw->saved_context = saved_context_of(*raw->context);
     fibers_.push_back(std::move(fiber));
     raw->task = &task;
     return *raw;

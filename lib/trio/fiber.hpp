@@ -27,6 +27,9 @@ struct ExceptionState {
 struct Fiber {
   Stack stack;
   boost::fibers::context* context = nullptr;
+  // Where the address of its saved registers stands: null while it runs. For debuggers and for
+  // walks of its stack.
+  void* const* saved_context = nullptr;
   sanitizer::Side side;
   // The task it runs; null in the pool.
   TaskRecord* task = nullptr;

@@ -3,6 +3,7 @@
 
 #include "sigint.hpp"
 
+#include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 
@@ -24,14 +25,17 @@ constexpr std::chrono::nanoseconds longest_sleep = std::chrono::hours(24);
 // While tasks are ready, epoll is asked after this many steps or when the kernel's coarse clock has
 // moved on (1 to 4 ms), whichever comes first: asking costs as much as several switches.
 constexpr std::uint64_t steps_between_polls = 256;
+// While it does not poll, the clock by which tasks are stamped when they park is looked at this
+// seldom: that costs as much as two steps.
+constexpr std::uint64_t passes_between_looks = 16;
+
+}  // namespace
 
 std::int64_t coarse_tick() noexcept {
   timespec now = {};
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
-
-}  // namespace
 
 thread_local constinit Runner* Runner::of_this_thread_ = nullptr;
 
@@ -60,6 +64,7 @@ Runner::Runner(RunOptions const& options)
   report_stack_overflows();
   prepare_thread_for_overflow_reports();
   root_scope_.open_as_root(*this);
+  look_at_clock();
 }
 
 Runner::~Runner() {
@@ -141,6 +146,7 @@ TaskRecord& Runner::spawn(std::unique_ptr<Job> job, std::string name, Nursery* n
     ++nursery->child_count_;
   }
   record.enter_scope(nursery ? nursery->scope_ : root_scope_);
+  tasks_.push_back(record);
   return record;
 }
 
@@ -155,11 +161,7 @@ Nursery* Runner::open_system_nursery() const noexcept {
 }
 
 void Runner::run_task(TaskRecord& task) noexcept {
-  try {
-    task.job->run();
-  } catch (...) {
-    task.error = std::current_exception();
-  }
+  task.error = caught_from<trio_guarded_task>([&] { task.job->run(); });
   // On the task's own stack: destructors of its arguments may park.
   task.job.reset();
   task.finished = true;
@@ -167,6 +169,8 @@ void Runner::run_task(TaskRecord& task) noexcept {
 
 void Runner::task_exited(TaskRecord& task) {
   std::unique_ptr<TaskRecord> const owner(&task);
+  // Before anything of it goes.
+  task.Hook<AnyTaskTag>::unlink();
   if (task.fiber) switcher_.release(*task.fiber);
   while (!task.breakers.empty()) {
     lowlevel::ParkingLot& lot = *task.breakers.back();
@@ -189,7 +193,10 @@ void Runner::task_exited(TaskRecord& task) {
 void Runner::pass() {
   Primed primed = Primed::no;
   std::size_t events = 0;
-  if (ready_.empty() || entry_queue_->was_woken() || poll_is_due()) events = poll(primed);
+  if (ready_.empty() || entry_queue_->was_woken() || poll_is_due())
+    events = poll(primed);
+  else if (++passes_since_tick_ >= passes_between_looks)
+    look_at_clock();
   // Only now: poll() has swallowed what would have ended the next one.
   bool const woken = entry_queue_->take_wake();
   if (woken && entry_waiter_) reschedule(*std::exchange(entry_waiter_, nullptr), nullptr);
@@ -209,7 +216,13 @@ void Runner::pass() {
 bool Runner::poll_is_due() {
   if (options_.poll_every_pass) return true;
   if (!poller_.has_waiters()) return false;
-  return steps_since_poll_ >= steps_between_polls || coarse_tick() != last_poll_tick_;
+  return steps_since_poll_ >= steps_between_polls || look_at_clock() != last_poll_tick_;
+}
+
+std::int64_t Runner::look_at_clock() noexcept {
+  passes_since_tick_ = 0;
+  tick_ = coarse_tick();
+  return tick_;
 }
 
 std::size_t Runner::poll(Primed& primed) {
@@ -232,7 +245,7 @@ std::size_t Runner::poll(Primed& primed) {
   ++polls_;
   std::size_t const events = poller_.poll(timeout);
   steps_since_poll_ = 0;
-  if (poller_.has_waiters()) last_poll_tick_ = coarse_tick();
+  last_poll_tick_ = look_at_clock();
   return events;
 }
 
@@ -321,6 +334,7 @@ void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
   ++task.counts.schedule_points;
   ++task.counts.cancel_points;
   task.parked = true;
+  task.parked_since = tick_;
   task.abort = abort;
   task.parked_uncaught = switcher_.uncaught_exceptions();
   // Whatever cancels from here on finds the task parked: abort functions of others may wake it.

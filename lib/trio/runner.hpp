@@ -23,6 +23,9 @@
 
 namespace trio::detail {
 
+// The kernel's coarse clock in nanoseconds: it moves every 1 to 4 ms. Safe in signal handlers.
+std::int64_t coarse_tick() noexcept;
+
 // One run: its tasks, its loop, and everything the loop waits for. Lives on the stack of run(). All
 // of it belongs to one thread, but wake().
 class Runner {
@@ -62,6 +65,13 @@ class Runner {
   void wait_all_tasks_blocked(Duration cushion);
   // Parks the running task until `deadline`.
   void sleep_until(Time deadline);
+
+  // Every task that lives, in order of birth: a task comes after the one whose nursery it is in.
+  // A signal handler on the run's thread may walk it.
+  List<TaskRecord, AnyTaskTag> const& tasks() const noexcept { return tasks_; }
+
+  // Null while the loop itself runs.
+  TaskRecord const* running() const noexcept { return running_; }
 
   bool in_task() const noexcept { return running_ != nullptr; }
 
@@ -132,6 +142,7 @@ class Runner {
   void pass();
   std::size_t poll(Primed& primed);
   bool poll_is_due();
+  std::int64_t look_at_clock() noexcept;
   bool expire_deadlines();
   void wake_idle_waiters();
   void run_batch();
@@ -159,11 +170,15 @@ class Runner {
   std::vector<TaskRecord*> batch_;
   std::size_t batch_next_ = 0;
   TaskRecord* running_ = nullptr;
+  List<TaskRecord, AnyTaskTag> tasks_;
   std::size_t living_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t steps_since_poll_ = 0;
   std::int64_t last_poll_tick_ = 0;
+  // What the kernel's coarse clock said when it was last looked at, and how many passes ago.
+  std::int64_t tick_ = 0;
+  std::uint64_t passes_since_tick_ = 0;
 
   // By cushion, then by arrival; each takes itself out.
   std::multimap<Duration, TaskRecord*> idle_waiters_;

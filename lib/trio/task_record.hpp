@@ -22,13 +22,18 @@ namespace trio::detail {
 // The task-local values of a task: a list that tasks share until one of them sets a value.
 struct TaskLocals;
 
+struct AnyTaskTag;
+
 // Everything the run knows of a task.
-struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
+struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<AnyTaskTag> {
   TaskRecord(std::unique_ptr<Job> what, std::string given_name)
       : job(std::move(what)),
         job_type(job->type()),
         job_function(job->function()),
         name_given(std::move(given_name)) {}
+
+  // The task that opened the nursery it lives in; null for the first task.
+  TaskRecord const* parent() const noexcept { return nursery ? &nursery->parent_task_ : nullptr; }
 
   // Safe in a signal handler: the name as given, or the mangled one of its function.
   std::string_view raw_name() const noexcept;
@@ -67,6 +72,8 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
 
   // Parked in wait_task_rescheduled, to be rescheduled exactly once.
   bool parked = false;
+  // By the run's coarse clock; the last time it did.
+  std::int64_t parked_since = 0;
   lowlevel::detail_abort::AbortRef abort = {};
   // What it wakes to: one of these, or neither.
   std::optional<lowlevel::RaiseCancel> wake_cancel = {};

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <atomic>
 
 namespace trio::detail {
 
 // One membership of an object in one intrusive list. An object derives from Hook<Tag> once for
-// each list it may be in; leaving needs neither the list nor a search, and nothing is allocated.
+// each list it may be in; leaving needs neither the list nor a search, and nothing is allocated. A
+// signal handler that interrupts a change, and walks the list forwards, finds it as it was before
+// or as it will be after.
 template <class Tag> class Hook {
  public:
   Hook() = default;
@@ -18,6 +21,7 @@ template <class Tag> class Hook {
   void unlink() noexcept {
     prev_->next_ = next_;
     next_->prev_ = prev_;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     prev_ = next_ = this;
   }
 
@@ -27,6 +31,7 @@ template <class Tag> class Hook {
   void insert_before(Hook& position) noexcept {
     prev_ = position.prev_;
     next_ = &position;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     prev_->next_ = this;
     position.prev_ = this;
   }
