@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <tractor/actor_id.hpp>
+#include <tractor/remote_origin.hpp>
 #include <trio/cancelled.hpp>
 
 #include <memory>
@@ -26,48 +27,11 @@ struct TransportClosed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// An error as it crosses the wire.
-struct BoxedError {
-  // The C++ type of what was thrown, readable; and what() of it, or a description.
-  std::string type = {};
-  std::string message = {};
-  // Where it was thrown.
-  ActorId source = {};
-  // Those who passed it on, from the source towards us.
-  std::vector<ActorId> relay_path = {};
-  // Of an exception group.
-  std::vector<BoxedError> members = {};
-
-  template <class Archive> void serialize(Archive& archive) {
-    archive(type, message, source, relay_path, members);
-  }
-};
-
-// What a function threw in another actor. Mirrors tractor.RemoteActorError.
-class RemoteActorError : public std::runtime_error {
+// What a function threw in another actor, if its type is not registered (see RegisterErrors).
+// Mirrors tractor.RemoteActorError.
+class RemoteActorError : public std::runtime_error, public RemoteOrigin {
  public:
   explicit RemoteActorError(BoxedError error);
-
-  // The C++ type of what was thrown there, readable: "std::out_of_range".
-  std::string const& type_name() const noexcept { return boxed_->type; }
-
-  // What it said.
-  std::string const& message() const noexcept { return boxed_->message; }
-
-  // The actor where it was thrown.
-  ActorId const& source() const noexcept { return boxed_->source; }
-
-  // The actors through which it came, beginning with the source.
-  std::vector<ActorId> const& relay_path() const noexcept { return boxed_->relay_path; }
-
-  // If an exception group was thrown: what was in it.
-  std::vector<BoxedError> const& members() const noexcept { return boxed_->members; }
-
-  BoxedError const& boxed() const noexcept { return *boxed_; }
-
- private:
-  // Shared, so that copying cannot throw.
-  std::shared_ptr<BoxedError const> boxed_;
 };
 
 // The task in the other actor was cancelled, and not by us. Mirrors tractor.ContextCancelled.

@@ -3,6 +3,7 @@
 #include <tractor/actor.hpp>
 #include <tractor/actor_nursery.hpp>
 #include <tractor/buffer.hpp>
+#include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/expose.hpp>
 #include <tractor/log.hpp>

@@ -76,7 +76,7 @@ class NoScheduling final : public boost::fibers::algo::algorithm {
 
 namespace {
 
-// Boost keeps to itself where it saves a fiber's registers. An explicit instantiation may name
+// Boost keeps to itself where it saves a fiber's state. An explicit instantiation may name
 // private members, and so hand out the way to them.
 template <auto Member, class Key> struct Reach {
   friend constexpr auto reach(Key) { return Member; }
@@ -127,18 +127,6 @@ struct ExitGuard {
 namespace {
 
 thread_local ExitGuard exit_guard;
-
-// Lends us boost::fibers::context's saved machine context, which is private: a template's explicit
-// instantiation may name what is private.
-boost::context::fiber& saved_context(boost::fibers::context& context);
-
-template <boost::context::fiber boost::fibers::context::*Member> struct SavedContext {
-  friend boost::context::fiber& saved_context(boost::fibers::context& context) {
-    return context.*Member;
-  }
-};
-
-template struct SavedContext<&boost::fibers::context::c_>;
 
 }  // namespace
 
@@ -234,7 +222,7 @@ void Switcher::park(Fiber& fiber) noexcept {
 // `fiber`, where the process is being ended, it need not know.
 void Switcher::continue_as_main(Fiber& fiber) noexcept {
   sanitizer::leave(loop_side_, fiber.side);
-  static_cast<void>(std::move(saved_context(*fiber.context))
+  static_cast<void>(std::move((*fiber.context).*reach(ContextKey()))
                         .resume_with([](boost::context::fiber&& main_stack) {
                           // Nobody comes back to it: it must not be unwound either.
                           static_cast<void>(new boost::context::fiber(std::move(main_stack)));

@@ -4,8 +4,10 @@
 #include <trio/testing.hpp>
 
 #include <chrono>
+#include <exception>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -250,4 +252,250 @@ TEST_CASE("trio::catching takes the remote errors out of a group") {
         [&](tractor::RemoteActorError const&) { ++handled; });
   });
   CHECK(handled == 1);
+}
+
+namespace shop {
+
+// Registered, with fields.
+struct OutOfStock : std::runtime_error {
+  OutOfStock() : std::runtime_error("out of stock") {}
+
+  OutOfStock(std::string what, int how_many) : OutOfStock() {
+    item = std::move(what);
+    wanted = how_many;
+  }
+
+  std::string item;
+  int wanted = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(item, wanted); }
+};
+
+// Registered, nothing but a message.
+struct Closed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Registered; what it serialises itself by throws.
+struct Awkward : std::runtime_error {
+  Awkward() : std::runtime_error("awkward") {}
+
+  template <class Archive> void serialize(Archive& archive) {
+    int field = 0;
+    archive(field);
+    if constexpr (Archive::is_saving::value) throw std::logic_error("no");
+  }
+};
+
+// Not registered.
+struct Robbed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace shop
+
+namespace {
+
+tractor::RegisterErrors<shop::OutOfStock, shop::Closed, shop::Awkward> const registered;
+
+void order(int how) {
+  if (how == 0) throw shop::OutOfStock("apples", 3);
+  if (how == 1) throw shop::Closed("closed on sundays");
+  if (how == 2) throw shop::Awkward();
+  throw shop::Robbed("hands up");
+}
+
+// Has a child of this actor run order(how), `levels` further down.
+void order_below(int levels, int how) {
+  if (levels == 0) return order(how);
+  tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+    auto portal = nursery.start_actor("n" + std::to_string(levels), tractor::expose<order_below>);
+    auto const error = support::thrown_by([&] { portal.run<order_below>(levels - 1, how); });
+    portal.cancel_actor();
+    std::rethrow_exception(error);
+  });
+}
+
+// The same by way of a call to each level, whose error nobody wraps.
+void relay_order(int levels) {
+  if (levels == 0) return order(0);
+  std::exception_ptr error;
+  tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+    auto portal =
+        nursery.start_actor("relay" + std::to_string(levels - 1), tractor::expose<relay_order>);
+    error = support::thrown_by([&] { portal.run<relay_order>(levels - 1); });
+    portal.cancel_actor();
+  });
+  std::rethrow_exception(error);
+}
+
+// What the only leaf of a group, or of a group in a remote error, was.
+tractor::BoxedError const& innermost(tractor::BoxedError const& box) {
+  return box.members.empty() ? box : innermost(box.members.front());
+}
+
+}  // namespace
+
+TEST_CASE("B7: a registered error is rethrown as itself, fields included, and knows its origin") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto portal = nursery.start_actor("shop", tractor::expose<order>);
+      try {
+        portal.run<order>(0);
+        FAIL("no error");
+      } catch (shop::OutOfStock const& error) {
+        CHECK(error.item == "apples");
+        CHECK(error.wanted == 3);
+        CHECK(std::string(error.what()) == "out of stock");
+      }
+      try {
+        portal.run<order>(0);
+        FAIL("no error");
+      } catch (tractor::RemoteOrigin const& error) {
+        CHECK(error.type_name() == "shop::OutOfStock");
+        CHECK(error.source() == portal.actor());
+        CHECK(error.function() == "(anonymous namespace)::order");
+      }
+      CHECK_THROWS_WITH_AS(portal.run<order>(1), "closed on sundays", shop::Closed);
+      portal.cancel_actor();
+    });
+  });
+}
+
+TEST_CASE("B7: an unregistered error, or one that cannot be serialised, keeps name and text") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto portal = nursery.start_actor("shop", {.log_level = tractor::LogLevel::off,
+                                                 .expose = tractor::expose<order>});
+      try {
+        portal.run<order>(3);
+        FAIL("no error");
+      } catch (tractor::RemoteActorError const& error) {
+        CHECK(error.type_name() == "shop::Robbed");
+        CHECK(error.message() == "hands up");
+      }
+      CHECK_THROWS_AS(portal.run<order>(2), tractor::RemoteActorError);
+      portal.cancel_actor();
+    });
+  });
+}
+
+TEST_CASE("B10: over any number of hops the source is kept, and the way it came") {
+  auto const group = group_thrown_by([] { in_root([] { order_below(3, 3); }); });
+  auto const* error = group.find<tractor::RemoteActorError>();
+  REQUIRE(error);
+  auto const& source = innermost(error->boxed());
+  CHECK(source.type == "shop::Robbed");
+  CHECK(source.source.name == "n1");
+  std::vector<std::string> way;
+  for (auto const& hop : source.relay_path) way.push_back(hop.name);
+  CHECK(way == std::vector<std::string>{"n1", "n2", "n3"});
+}
+
+TEST_CASE("B10: a registered error is itself after any number of hops") {
+  auto const group = group_thrown_by([] {
+    in_root([] {
+      tractor::open_nursery([](tractor::ActorNursery& nursery) {
+        auto portal = nursery.start_actor("relay", tractor::expose<relay_order>);
+        portal.run<relay_order>(2);
+      });
+    });
+  });
+  auto const* error = group.find<shop::OutOfStock>();
+  REQUIRE(error);
+  CHECK(error->item == "apples");
+  auto const* origin = group.find<tractor::RemoteOrigin>();
+  REQUIRE(origin);
+  CHECK(origin->source().name == "relay0");
+  CHECK(origin->relay_path().size() == 3);
+}
+
+namespace {
+
+[[gnu::noinline]] void fail_in_a_helper() { throw std::out_of_range("no such key"); }
+
+void fail_with_a_stack() { fail_in_a_helper(); }
+
+void rethrow_with_a_stack() {
+  trio::open_nursery([](trio::Nursery& nursery) {
+    nursery.start_soon([] {
+      static_cast<void>(trio::move_on_after(1h, [] { fail_in_a_helper(); }));
+    });
+  });
+}
+
+bool shows(std::vector<trio::StackFrame> const& stack, std::string const& function) {
+  for (auto const& frame : stack)
+    if (frame.function.find(function) != std::string::npos &&
+        frame.file.ends_with("test/tractor/errors.cpp") && frame.line > 0)
+      return true;
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("a remote error has the true stack of its throw, with files and lines") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto portal =
+          nursery.start_actor("thrower", tractor::expose<fail_with_a_stack, rethrow_with_a_stack>);
+      try {
+        portal.run<fail_with_a_stack>();
+        FAIL("no error");
+      } catch (tractor::RemoteActorError const& error) {
+        CHECK(shows(error.stack(), "fail_in_a_helper"));
+        CHECK(shows(error.stack(), "fail_with_a_stack"));
+        std::string const report = error.report();
+        CHECK(report.starts_with("std::out_of_range: no such key\n  thrown in actor thrower (pid "));
+        CHECK(report.find("fail_in_a_helper() at ") != std::string::npos);
+        CHECK(report.find("__cxa_throw") == std::string::npos);
+      }
+      // Also that of a member of a group, through a scope and a task of a nursery.
+      try {
+        portal.run<rethrow_with_a_stack>();
+        FAIL("no error");
+      } catch (tractor::RemoteActorError const& error) {
+        CHECK(error.report().find("fail_in_a_helper() at ") != std::string::npos);
+      }
+      portal.cancel_actor();
+    });
+  });
+}
+
+namespace {
+
+void nest_groups(int levels) {
+  if (levels == 0) throw std::out_of_range("far down");
+  trio::open_nursery([&](trio::Nursery&) { nest_groups(levels - 1); });
+}
+
+}  // namespace
+
+TEST_CASE("an error in groups nested too deep for a message is still told, and its actor lives") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto portal = nursery.start_actor("deep", tractor::expose<nest_groups>);
+      try {
+        portal.run<nest_groups>(150);
+        FAIL("no error");
+      } catch (tractor::RemoteActorError const& error) {
+        CHECK(error.report().find("far down") != std::string::npos);
+      }
+      CHECK_THROWS_AS(portal.run<nest_groups>(1), tractor::RemoteActorError);
+      portal.cancel_actor();
+    });
+  });
+}
+
+TEST_CASE("an error that a task of the body meets in result() comes out once") {
+  auto const group = group_thrown_by([] {
+    in_root([] {
+      tractor::open_nursery([](tractor::ActorNursery& nursery) {
+        auto portal = nursery.run_in_actor<fail_at_once>();
+        trio::open_nursery(
+            [&](trio::Nursery& tasks) { tasks.start_soon([&] { portal.result(); }); });
+      });
+    });
+  });
+  CHECK(group.leaves().size() == 1);
 }

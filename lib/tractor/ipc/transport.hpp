@@ -5,6 +5,7 @@
 #include <trio/nursery.hpp>
 #include <trio/time.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,9 @@ namespace tractor::ipc {
 // Two queues that do not wait for each other: what must overtake bulk data goes by control. Order
 // holds within a lane only.
 enum class Lane : unsigned char { control, data };
+
+// What a message may weigh, header and payload, in bytes: a peer that sends more loses its link.
+inline constexpr std::size_t max_message_size = std::size_t(1) << 30;
 
 // One message as it is carried. Who carries it knows neither part.
 struct Frame {

@@ -24,7 +24,7 @@ struct ZmqOptions {
   // not be prompt: it is not asked yet.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(3);
   // A peer that sends a larger message loses its link. Bytes.
-  std::int64_t max_message_size = std::int64_t(1) << 30;
+  std::int64_t max_message_size = ipc::max_message_size;
   // How often a tcp peer is asked whether it is still there (the host and the process, not the
   // scheduler), and how long it may take to answer.
   std::chrono::milliseconds heartbeat_interval = std::chrono::seconds(1);

@@ -6,6 +6,7 @@
 #include <tractor/actor_nursery.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/run.hpp>
+#include <trio/detail/guarded.hpp>
 #include <trio/exception_group.hpp>
 #include <trio/lowlevel.hpp>
 
@@ -56,14 +57,6 @@ void supervise(std::shared_ptr<Child> const& child, Work work, OnError on_error,
   }
   if (error) std::rethrow_exception(error);
   if (cancelled) std::rethrow_exception(cancelled);
-}
-
-// What a call threw there, if it is that: neither cancelled nor cut off.
-std::exception_ptr thrown_by(std::shared_ptr<runtime::Call> const& call) {
-  if (!call || !call->error || call->was_cancelled() ||
-      !trio::exception_cast<RemoteActorError>(call->error))
-    return nullptr;
-  return call->error;
 }
 
 }  // namespace
@@ -130,7 +123,7 @@ void ActorNursery::run_task(std::shared_ptr<runtime::Child> const& child, Outcom
         [&] {
           // Of a call that was still open when we were cancelled.
           if (call && call->done.is_set() && !call->error) settle(nullptr);
-          return thrown_by(call);
+          return call && call->was_thrown() ? call->error : nullptr;
         });
   } catch (trio::Cancelled const&) {
     settle(call && call->error ? call->error
@@ -141,8 +134,10 @@ void ActorNursery::run_task(std::shared_ptr<runtime::Child> const& child, Outcom
 }
 
 void ActorNursery::cancel_because(ActorId const& actor, std::exception_ptr const& error) {
-  nursery_->cancel_scope().cancel(
-      {trio::CancelSource::nursery, "actor " + actor.name, trio::describe(error)});
+  // For people, who do not read megabytes.
+  constexpr std::size_t longest_reason = 500;
+  nursery_->cancel_scope().cancel({trio::CancelSource::nursery, "actor " + actor.name,
+                                   trio::describe(error).substr(0, longest_reason)});
 }
 
 bool ActorNursery::has_thrown(std::exception_ptr const& error) const {
@@ -155,12 +150,13 @@ void run_actor_nursery(RootOptions const* options, std::function<void(ActorNurse
     ActorNursery actors(actor);
     trio::open_nursery([&](trio::Nursery& nursery) {
       actors.nursery_ = &nursery;
-      try {
-        body(actors);
-      } catch (...) {
-        // What an actor threw and the body met in result(): the actor's own task throws it.
-        if (!actors.has_thrown(std::current_exception())) throw;
-      }
+      auto const thrown = trio::detail::caught_from([&] { body(actors); });
+      if (!thrown) return;
+      // What an actor threw and the body met in result(): the actor's own task throws it.
+      auto rest = trio::detail::sieve(thrown, [&](std::exception_ptr const& error) {
+        return actors.has_thrown(error);
+      });
+      if (rest) std::rethrow_exception(std::move(rest));
     });
   };
   LocalActor* const present = LocalActor::current_or_null();

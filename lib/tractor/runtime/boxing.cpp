@@ -2,9 +2,14 @@
 #include "boxing.hpp"
 
 #include <tractor/detail/type_name.hpp>
+#include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
+#include <tractor/expose.hpp>
+#include <tractor/log.hpp>
+#include <tractor/wire_errors.hpp>
 #include <trio/cancelled.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/stack_trace.hpp>
 
 #include <string>
 #include <utility>
@@ -13,31 +18,76 @@ namespace tractor::runtime {
 
 namespace {
 
-BoxedError boxed(std::exception_ptr const& error, ActorId const& self) {
-  if (auto const* remote = trio::exception_cast<RemoteActorError>(error)) {
+// Groups nest a level for each nursery on the way; beyond this they are told as text, so that the
+// message stays within the archive's own bound.
+constexpr int deepest_group = 40;
+
+// `room`: how many levels of members may be kept.
+void pass_on(BoxedError& error, ActorId const& self, int room) {
+  error.relay_path.push_back(self);
+  if (room <= 0 && !error.members.empty()) {
+    error.message += " (" + std::to_string(error.members.size()) + " errors, nested too deep)";
+    error.members.clear();
+  }
+  for (BoxedError& member : error.members) pass_on(member, self, room - 1);
+}
+
+void add_fields(BoxedError& box, std::exception_ptr const& error) {
+  std::type_info const& thrown = *error.__cxa_exception_type();
+  ErrorType const* type = ErrorType::find(thrown);
+  if (!type) return;
+  try {
+    box.fields = type->save(error);
+    box.fields_hash = type->fields_hash();
+    box.registered_as = thrown.name();
+  } catch (...) {
+    // What a type's own serialize throws must not stand in the way of the error itself.
+    log(LogLevel::error, "cannot serialise " + box.type + ": " +
+                             trio::describe(std::current_exception()));
+  }
+}
+
+BoxedError boxed(std::exception_ptr const& error, std::string const& function, ActorId const& self,
+                 int depth) {
+  if (auto const* remote = trio::exception_cast<RemoteOrigin>(error)) {
     BoxedError passed_on = remote->boxed();
-    passed_on.relay_path.push_back(self);
+    pass_on(passed_on, self, deepest_group - depth);
     return passed_on;
   }
   BoxedError box;
   box.type = detail::type_name(*error.__cxa_exception_type());
   box.source = self;
+  box.function = function;
   box.relay_path = {self};
+  box.build_id = build_id();
+  box.stack = trio::frames_of(trio::thrown_at(error));
   if (auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error)) {
+    if (depth == deepest_group) {
+      box.message = group->report();
+      return box;
+    }
     box.message = group->message();
-    for (auto const& member : group->exceptions()) box.members.push_back(boxed(member, self));
+    for (auto const& member : group->exceptions())
+      box.members.push_back(boxed(member, function, self, depth + 1));
   } else if (auto const* known = trio::exception_cast<std::exception>(error)) {
     box.message = known->what();
   } else {
     box.message = trio::describe(error);
   }
+  add_fields(box, error);
   return box;
+}
+
+// For those whose program has other addresses.
+void symbolize(BoxedError& error) {
+  if (error.build_id == build_id()) trio::symbolize(error.stack);
+  for (BoxedError& member : error.members) symbolize(member);
 }
 
 }  // namespace
 
-wire::Error box_outcome(std::exception_ptr const& error, std::uint64_t dialog,
-                        ActorId const& self) {
+wire::Error box_outcome(std::exception_ptr const& error, std::string const& function,
+                        std::uint64_t dialog, ActorId const& self, bool same_build) {
   std::exception_ptr first_cancelled;
   auto const rest = trio::detail::sieve(error, [&](std::exception_ptr const& leaf) {
     bool const cancelled = trio::exception_cast<trio::Cancelled>(leaf) != nullptr;
@@ -49,7 +99,8 @@ wire::Error box_outcome(std::exception_ptr const& error, std::uint64_t dialog,
                          self);
   wire::Error message;
   message.dialog = dialog;
-  message.error = boxed(rest, self);
+  message.error = boxed(rest, function, self, 0);
+  if (!same_build) symbolize(message.error);
   return message;
 }
 
@@ -68,11 +119,28 @@ wire::Error box_cancelled(trio::CancelReason const& reason, std::uint64_t dialog
   return message;
 }
 
+namespace {
+
+std::exception_ptr thrown_there(BoxedError error) {
+  ErrorType const* type =
+      error.registered_as.empty() ? nullptr : ErrorType::find(error.registered_as);
+  if (type && type->fields_hash() == error.fields_hash) {
+    try {
+      return type->load(error);
+    } catch (DecodeError const&) {
+      // Its name, text and stack are still worth having.
+    }
+  }
+  return std::make_exception_ptr(RemoteActorError(std::move(error)));
+}
+
+}  // namespace
+
 std::exception_ptr unbox(wire::Error message) {
   using Kind = wire::Error::Kind;
   switch (message.kind) {
     case Kind::thrown:
-      return std::make_exception_ptr(RemoteActorError(std::move(message.error)));
+      return thrown_there(std::move(message.error));
     case Kind::cancelled:
       return std::make_exception_ptr(ContextCancelled(
           std::move(message.error), {message.cancel_source, std::move(message.cancel_task),

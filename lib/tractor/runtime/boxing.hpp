@@ -6,19 +6,22 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 
 namespace tractor::runtime {
 
-// What came out of a function here in `self`, as the message that ends its dialog: an error, or,
-// if it is nothing but Cancelled, that the dialog was cancelled.
-wire::Error box_outcome(std::exception_ptr const& error, std::uint64_t dialog, ActorId const& self);
+// What came out of `function` here in `self`, as the message that ends its dialog: an error, or,
+// if it is nothing but Cancelled, that the dialog was cancelled. For a peer of another build, stacks
+// get their symbols here.
+wire::Error box_outcome(std::exception_ptr const& error, std::string const& function,
+                        std::uint64_t dialog, ActorId const& self, bool same_build);
 
 // A dialog that was cancelled.
 wire::Error box_cancelled(trio::CancelReason const& reason, std::uint64_t dialog,
                           ActorId const& self);
 
-// Such a message as the exception that the caller gets: RemoteActorError, ContextCancelled, or one
-// of the CallRefused.
+// Such a message as the exception that the caller gets: a registered error, RemoteActorError,
+// ContextCancelled, or one of the CallRefused.
 std::exception_ptr unbox(wire::Error message);
 
 }  // namespace tractor::runtime

@@ -191,10 +191,8 @@ void Child::stop(std::string reason) {
   trio::shielded([&] {
     if (gone_.is_set()) return;
     stopping_ = true;
-    if (!peer_->is_over()) {
-      peer_->request_cancel(std::move(reason));
-      if (gone_within(cancel_timeout_)) return;
-    }
+    peer_->request_cancel(std::move(reason));
+    if (gone_within(cancel_timeout_)) return;
     killed_by_us_ = true;
     if (!hurried_) {
       log(LogLevel::warning,

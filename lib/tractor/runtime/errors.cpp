@@ -12,13 +12,6 @@ namespace tractor {
 
 namespace {
 
-std::string one_line(BoxedError const& error) {
-  std::string text = error.type;
-  if (!error.message.empty()) text += ": " + error.message;
-  for (BoxedError const& member : error.members) text += "; " + one_line(member);
-  return text;
-}
-
 // As a shell has it for what cannot be executed.
 constexpr int exit_cannot_execute = 126;
 // What what() shows of the last words; stderr_tail() has more.
@@ -47,10 +40,6 @@ std::string how_it_died(int status, bool signalled) {
 std::string describe(ActorId const& actor) {
   return actor.name + " (pid " + std::to_string(actor.pid) + ")";
 }
-
-RemoteActorError::RemoteActorError(BoxedError error)
-    : std::runtime_error(one_line(error) + " [thrown in actor " + describe(error.source) + "]"),
-      boxed_(std::make_shared<BoxedError const>(std::move(error))) {}
 
 ContextCancelled::ContextCancelled(BoxedError error, trio::CancelReason reason)
     : RemoteActorError(std::move(error)),

@@ -83,7 +83,7 @@ void LocalActor::expose(std::vector<wire::FunctionRef> const& functions, bool sa
   for (wire::FunctionRef const& function : functions) {
     auto const known = exposed_.size();
     if (same_build) {
-      if (auto const* entry = resolve(registered, {function.name, function.record, 0}).entry)
+      if (auto const* entry = resolve(registered, {function.name, function.record, function.signature_hash}).entry)
         exposed_.push_back(entry);
     } else {
       // By name alone: whether the signature is the same, each call asks for itself.

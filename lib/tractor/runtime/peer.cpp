@@ -7,6 +7,7 @@
 #include <tractor/errors.hpp>
 #include <tractor/log.hpp>
 #include <tractor/wire_errors.hpp>
+#include <trio/detail/guarded.hpp>
 #include <trio/exception_group.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/nursery.hpp>
@@ -38,6 +39,15 @@ std::string printable(std::string_view text) {
   return text.size() > longest ? shown + "..." : shown;
 }
 
+// Throws EncodeError for what a link would not carry; the rest of the message is small.
+void check_size(Buffer const& payload, char const* what) {
+  constexpr std::size_t rest = 1 << 20;
+  if (payload.size() > ipc::max_message_size - rest)
+    throw EncodeError(std::string("tractor: ") + what + " of " + std::to_string(payload.size()) +
+                      " bytes is too large for one message, which may have " +
+                      std::to_string(ipc::max_message_size) + "; send it in parts");
+}
+
 std::int64_t remaining_time() {
   trio::Time const deadline = trio::current_effective_deadline();
   if (deadline == trio::never) return -1;
@@ -52,7 +62,7 @@ bool Call::was_cancelled() const noexcept {
 }
 
 bool Call::was_thrown() const noexcept {
-  return trio::exception_cast<RemoteActorError>(error) && !was_cancelled();
+  return trio::exception_cast<RemoteOrigin>(error) && !was_cancelled();
 }
 
 Peer::Peer(LocalActor& actor, std::unique_ptr<ipc::Link> link, Side side)
@@ -193,12 +203,13 @@ void Peer::wait_ready() {
 }
 
 std::shared_ptr<Call> Peer::begin_call(FunctionId const& function, Buffer arguments) {
+  check_size(arguments, "an argument list");
   wire::Start start;
   start.dialog = std::exchange(next_dialog_, next_dialog_ + 2);
   start.function.name = function.name();
-  if (build_id_ == build_id()) {
-    start.function.record = function.offset();
-  } else {
+  // A function in a shared library has no place in the program.
+  if (build_id_ == build_id()) start.function.record = function.offset();
+  if (start.function.record == 0) {
     start.function.signature = function.signature();
     start.function.signature_hash = signature_hash(start.function.signature);
   }
@@ -398,15 +409,18 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Se
                     Buffer& arguments) {
   std::optional<wire::Error> error;
   Buffer result;
-  try {
+  auto const thrown = trio::detail::caught_from([&] {
     auto outcome = served->scope.enter([&] { return entry.invoke(std::move(arguments)); });
-    if (outcome.value)
-      result = std::move(*outcome.value);
-    else
+    if (!outcome.value) {
       error = box_cancelled(served->scope.cause(), dialog, self_);
-  } catch (...) {
-    error = box_outcome(std::current_exception(), dialog, self_);
-  }
+      return;
+    }
+    check_size(*outcome.value, "a result");
+    result = std::move(*outcome.value);
+  });
+  if (thrown)
+    error = box_outcome(thrown, entry.id().readable_name(), dialog, self_,
+                        build_id_ == build_id());
   tasks_.erase(dialog);
   if (error)
     try_send(Lane::control, *error);

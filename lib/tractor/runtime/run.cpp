@@ -50,13 +50,14 @@ void serve_as_child(runtime::Specification const& specification) {
 }
 
 // Tells people what ended the program; returns the exit code for it.
-int report(std::exception_ptr const& error, char const* who) noexcept {
+int tell(std::exception_ptr const& error, char const* who) noexcept {
   if (auto const* interrupted = trio::exception_cast<trio::Interrupted>(error))
     return exit_by_signal + interrupted->signal();
   auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
-  if (group && group->exceptions().size() == 1) return report(group->exceptions().front(), who);
-  std::string const text = group ? group->report() : trio::describe(error) + "\n";
-  std::fprintf(stderr, "tractor: %s ended with an error: %s", who, text.c_str());
+  if (group && group->exceptions().size() == 1) return tell(group->exceptions().front(), who);
+  Look const look = isatty(STDERR_FILENO) ? Look::coloured : Look::plain;
+  std::fprintf(stderr, "tractor: %s ended with an error: %s", who,
+               report(error, look).c_str());
   auto const* interrupted = group ? group->find<trio::Interrupted>() : nullptr;
   return interrupted ? exit_by_signal + interrupted->signal() : exit_failure;
 }
@@ -70,7 +71,7 @@ int run_child() noexcept {
     trio::run(options, serve_as_child, specification);
     return 0;
   } catch (...) {
-    return report(std::current_exception(), "this actor");
+    return tell(std::current_exception(), "this actor");
   }
 }
 
@@ -88,7 +89,7 @@ int detail::run_root(RootOptions const& options, std::function<int()> const& mai
     trio::run([&] { open_root_actor(options, [&] { code = main(); }); });
     return code;
   } catch (...) {
-    return report(std::current_exception(), "the main function");
+    return tell(std::current_exception(), "the main function");
   }
 }
 

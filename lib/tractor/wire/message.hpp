@@ -11,6 +11,23 @@
 #include <string>
 #include <variant>
 
+namespace trio {
+
+template <class Archive> void serialize(Archive& archive, StackFrame& frame) {
+  archive(frame.module, frame.offset, frame.function, frame.file, frame.line, frame.kind);
+}
+
+}  // namespace trio
+
+namespace tractor {
+
+template <class Archive> void serialize(Archive& archive, BoxedError& error) {
+  archive(error.type, error.message, error.source, error.function, error.relay_path, error.stack,
+          error.build_id, error.members, error.registered_as, error.fields_hash, error.fields);
+}
+
+}  // namespace tractor
+
 namespace tractor::wire {
 
 // What actors say to each other. A message is the header of a frame; where one has a payload
