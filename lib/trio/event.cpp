@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <trio/detail/keep_frame.hpp>
 #include <trio/event.hpp>
 #include <trio/lowlevel.hpp>
 
@@ -9,6 +10,7 @@ void Event::wait() {
     lowlevel::checkpoint();
   else
     lot_.park();
+  detail::keep_frame();
 }
 
 }  // namespace trio

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <trio/detail/keep_frame.hpp>
 #include <trio/errors.hpp>
 #include <trio/lock.hpp>
 #include <trio/lowlevel.hpp>
@@ -26,6 +27,7 @@ void Lock::acquire() {
     lowlevel::cancel_shielded_checkpoint();
   else
     lot_.park();
+  detail::keep_frame();
 }
 
 void Lock::release() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runner.hpp"
 
+#include <trio/detail/keep_frame.hpp>
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 
@@ -67,11 +68,13 @@ TrioToken current_trio_token() { return TrioToken(Runner::current().entry_queue(
 void wait_readable(int fd) {
   checkpoint_if_cancelled();
   Runner::current().poller().wait(fd, Poller::Direction::read);
+  detail::keep_frame();
 }
 
 void wait_writable(int fd) {
   checkpoint_if_cancelled();
   Runner::current().poller().wait(fd, Poller::Direction::write);
+  detail::keep_frame();
 }
 
 void notify_closing(int fd) { Runner::current().poller().notify_closing(fd); }

@@ -39,7 +39,7 @@ trio_walk_parked:
 	nop				/* the table is looked up by the address before the return */
 	.cfi_restore_state
 	popq	%rbx
-	.cfi_adjust_cfa_offset -8
+	.cfi_def_cfa_offset 8
 	.cfi_restore %rbx
 	ret
 	.cfi_endproc
@@ -85,7 +85,7 @@ trio_walk_parked:
 	.cfi_restore_state
 	ldr	x19, [sp, #16]
 	ldp	x29, x30, [sp], #32
-	.cfi_adjust_cfa_offset -32
+	.cfi_def_cfa_offset 0
 	.cfi_restore 19
 	.cfi_restore 29
 	.cfi_restore 30

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runner.hpp"
 
+#include <trio/detail/keep_frame.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/time.hpp>
@@ -35,6 +36,7 @@ void sleep_until(Time deadline) {
     sleep_forever();
   else
     runner.sleep_until(deadline);
+  detail::keep_frame();
 }
 
 void sleep(Duration length) {
@@ -44,6 +46,7 @@ void sleep(Duration length) {
     lowlevel::checkpoint();
   else
     sleep_until(after(current_time(), length));
+  detail::keep_frame();
 }
 
 void sleep_forever() {

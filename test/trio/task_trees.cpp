@@ -4,6 +4,7 @@
 
 #include <trio/task_tree.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -332,6 +333,54 @@ TEST_CASE("the text of a tree names what each task waits in, and the user's line
   });
 }
 
+TEST_CASE("every function that waits is named as the user called it") {
+  support::run([] {
+    trio::Event event;
+    trio::Lock lock;
+    trio::lowlevel::ParkingLot lot;
+    auto [sender, receiver] = trio::open_memory_channel<int>(0);
+    auto [idle_sender, idle_receiver] = trio::open_memory_channel<int>(0);
+    std::array<int, 2> ends{};
+    REQUIRE(pipe(ends.data()) == 0);
+    with_nursery([&, &to = sender, &from = idle_receiver](trio::Nursery& nursery) {
+      nursery.start_soon({.name = "trio::sleep"}, [] { trio::sleep(1h); });
+      nursery.start_soon({.name = "trio::sleep_until"}, [] { trio::sleep_until(trio::never); });
+      nursery.start_soon({.name = "trio::sleep_forever"}, [] { trio::sleep_forever(); });
+      nursery.start_soon({.name = "trio::Event::wait"}, [&] { event.wait(); });
+      nursery.start_soon({.name = "trio::lowlevel::ParkingLot::park"}, [&] { lot.park(); });
+      nursery.start_soon({.name = "trio::MemorySendChannel::send"}, [&] { to.send(1); });
+      nursery.start_soon({.name = "trio::MemoryReceiveChannel::receive"}, [&] { from.receive(); });
+      nursery.start_soon({.name = "trio::lowlevel::wait_readable"},
+                         [&] { trio::lowlevel::wait_readable(ends[0]); });
+      nursery.start_soon({.name = "trio::open_nursery"}, [] {
+        trio::open_nursery(
+            [](trio::Nursery& inner) { inner.start_soon({.name = ""}, trio::sleep_forever); });
+      });
+      nursery.start_soon({.name = "trio::Nursery::join"}, [] {
+        trio::open_nursery([](trio::Nursery& inner) {
+          inner.start_soon({.name = ""}, trio::sleep_forever);
+          inner.join();
+        });
+      });
+      lock.acquire();
+      nursery.start_soon({.name = "trio::Lock::acquire"}, [&] { lock.acquire(); });
+      wait_all_tasks_blocked();
+      auto const tree = trio::task_tree();
+      int compared = 0;
+      for (trio::Task* task : nursery.child_tasks()) {
+        auto const* seen = find(tree, task->name());
+        REQUIRE(seen);
+        CHECK(trio::waits_in(symbolized(seen->stack)) == task->name());
+        ++compared;
+      }
+      CHECK(compared == 11);
+      lock.release();
+    });
+    close(ends[0]);
+    close(ends[1]);
+  });
+}
+
 TEST_CASE("the tree of no run is refused") {
   CHECK_THROWS_AS(trio::task_tree(), trio::MisuseError);
   CHECK_THROWS_AS(trio::TaskTreeOnSignal(), trio::MisuseError);
@@ -478,7 +527,6 @@ TEST_CASE("the signal is left as it was found") {
 
 TEST_CASE("another signal may be chosen") {
   trio::run([] {
-    std::atomic<int> printed = 0;
     struct sigaction present = {};
     trio::TaskTreeOnSignal const on_signal({.signal = SIGUSR2});
     sigaction(SIGUSR1, nullptr, &present);
