@@ -77,6 +77,13 @@ class Actor {
 // Mirrors tractor.current_actor.
 Actor& current_actor();
 
+// Prints what all tasks of this actor and of those below it are doing, to the standard error of the
+// root: the same as SIGUSR1 does, sent to any of these processes (unless the program handles that
+// itself). For each task it says what it waits for and since when, with its stack; even where an
+// actor computes without ever waiting. Returns at once, before it is printed; not a checkpoint.
+// Throws NoRuntime outside of actors.
+void print_task_tree();
+
 // Whether this process leads a tree: no actor spawned it. Mirrors tractor.is_root_process.
 bool is_root_process() noexcept;
 

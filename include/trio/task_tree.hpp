@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <signal.h>
+#include <unistd.h>
 
 // What the tasks of a run are doing: as data, as text, and at a signal.
 namespace trio {
@@ -65,6 +66,8 @@ std::string format(TaskTree const& tree, std::string_view indent = {});
 
 struct TaskTreeOptions {
   int signal = SIGUSR1;
+  // The descriptor that is written to.
+  int output = STDERR_FILENO;
   // The line above the tree.
   std::string heading = "Tasks:";
   // Called after each printing, on the printing thread; it must not throw.
@@ -75,8 +78,7 @@ struct TaskTreeOptions {
   std::size_t max_frames = 32;
 };
 
-// While it lives, the signal prints the tree of the run in which it was made to stderr, in one
-// write: even if a task computes without ever stopping. The stacks are taken in the signal handler,
+// While it lives, the signal prints the tree of the run in which it was made, in one write: even if a task computes without ever stopping. The stacks are taken in the signal handler,
 // at once; a thread of its own finds the symbols and prints. A signal that comes meanwhile is
 // dropped. Whichever thread gets the signal passes it on to the run's thread.
 //

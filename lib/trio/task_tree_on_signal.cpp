@@ -69,9 +69,9 @@ class Semaphore {
   sem_t semaphore_;
 };
 
-void write_to_stderr(std::string_view text) {
+void write_all(int output, std::string_view text) {
   while (!text.empty()) {
-    ssize_t const written = write(STDERR_FILENO, text.data(), text.size());
+    ssize_t const written = write(output, text.data(), text.size());
     if (written < 0 && errno != EINTR) return;
     if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
   }
@@ -148,7 +148,7 @@ class TaskTreeOnSignal::Printer {
     for (;;) {
       asked_.wait();
       if (stopping_) return;
-      write_to_stderr(options_.heading + "\n" + format(capture_.tree()));
+      write_all(options_.output, options_.heading + "\n" + format(capture_.tree()));
       printing_ = false;
       if (options_.afterwards) options_.afterwards();
     }

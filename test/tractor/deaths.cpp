@@ -566,3 +566,34 @@ TEST_CASE("F11: ten thousand calls, cancelled at random, leave no dialog open on
     });
   });
 }
+
+namespace {
+
+// The lines that follow, up to and with one in which there is `text`.
+std::string read_until(Program& program, std::string const& text) {
+  std::string all;
+  for (;;) {
+    auto const line = program.read_line();
+    REQUIRE_MESSAGE(line, "no '", text, "' in ", all);
+    all += *line + "\n";
+    if (line->find(text) != std::string::npos) return all;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("SIGUSR1 to the root prints the tasks of the whole tree, even of one that never yields") {
+  Program program("tree", {"busy", "1", "1"}, true);
+  program.read("pid ", 3);
+  program.signal(SIGUSR1);
+  std::string const root = read_until(program, "at depth 1:");
+  CHECK(root.find("Tasks of actor root (pid " + std::to_string(program.pid()) + ")") !=
+        std::string::npos);
+  CHECK(root.find("live(") != std::string::npos);
+  CHECK(root.find("in trio::sleep_forever") != std::string::npos);
+  read_until(program, "at depth 2:");
+  std::string const leaf = read_until(program, "compute_for_ever");
+  CHECK(leaf.find("running") != std::string::npos);
+  program.signal(SIGKILL);
+  program.wait();
+}

@@ -30,7 +30,8 @@ bool becomes_readable(int fd, int timeout_ms) {
 
 }  // namespace
 
-Program::Program(std::string const& name, std::vector<std::string> const& arguments) {
+Program::Program(std::string const& name, std::vector<std::string> const& arguments,
+                 bool with_errors) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) < 0)
     throw std::system_error(errno, std::generic_category(), "pipe");
@@ -42,6 +43,7 @@ Program::Program(std::string const& name, std::vector<std::string> const& argume
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  if (with_errors) posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
   int const error = posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);

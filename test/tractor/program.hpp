@@ -13,8 +13,9 @@ namespace support {
 // killed.
 class Program {
  public:
-  // One that was built beside this one.
-  explicit Program(std::string const& name, std::vector<std::string> const& arguments = {});
+  // One that was built beside this one; perhaps with its standard error among its output.
+  explicit Program(std::string const& name, std::vector<std::string> const& arguments = {},
+                   bool with_errors = false);
   Program(Program const&) = delete;
   Program& operator=(Program const&) = delete;
   ~Program();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "child.hpp"
 
+#include "../spawn/inherited_specification.hpp"
 #include "../spawn/lineage.hpp"
 #include "local_actor.hpp"
 #include "peer.hpp"
@@ -86,7 +87,7 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
                      [child] { child->watch_process(); });
   service.start_soon({.name = "messages from " + child->id_.name}, [child] { child->read_link(); });
   if (child->process_->errors() >= 0) {
-    child->stderr_.emplace(child->process_->errors(), parent.stderr_lock());
+    child->stderr_.emplace(child->process_->errors(), spawn::tree_errors(), parent.stderr_lock());
     service.start_soon({.name = "stderr of " + child->id_.name}, [child] { child->stderr_->run(); });
   }
   return child;
@@ -100,7 +101,9 @@ void Child::read_link() {
       end_because(
           "it did not link up in time; does its main come to tractor::run or "
           "tractor::become_actor_if_spawned? (ActorOptions::spawn_timeout)");
-    else if (unresponsive_after_)
+    else
+      parent_.tell_signals_to(*this, process_->handle());
+    if (!greeted.cut_short && unresponsive_after_)
       parent_.service_nursery().start_soon(
           {.name = "pulse of " + id_.name},
           [child = shared_from_this()] { child->watch_pulse(); });

@@ -3,6 +3,7 @@
 
 #include "../ipc/zmq_transport.hpp"
 #include "../spawn/exec_spawner.hpp"
+#include "../spawn/inherited_specification.hpp"
 #include "../spawn/lineage.hpp"
 #include "../spawn/warden.hpp"
 #include "child.hpp"
@@ -147,6 +148,7 @@ void LocalActor::serve() {
       });
     });
     service.start_soon({.name = "signals"}, [&] { watch_signals(); });
+    auto const task_trees = watch_for_task_trees();
     trio::sleep_forever();
   });
   listener_.reset();
@@ -317,6 +319,26 @@ void LocalActor::add_child(std::shared_ptr<runtime::Child> child) {
 
 void LocalActor::remove_child(runtime::Child& child) {
   std::erase_if(children_, [&](auto const& present) { return present.get() == &child; });
+  std::lock_guard const lock(signalled_mutex_);
+  signalled_.erase(&child);
+}
+
+void LocalActor::tell_signals_to(runtime::Child const& child, Descriptor process) {
+  std::lock_guard const lock(signalled_mutex_);
+  signalled_.emplace(&child, std::move(process));
+}
+
+std::unique_ptr<trio::TaskTreeOnSignal> LocalActor::watch_for_task_trees() {
+  // The program's own, if it has a use for it.
+  if (!runtime::SignalWatch::is_default(SIGUSR1)) return nullptr;
+  trio::TaskTreeOptions options;
+  options.heading = "Tasks of actor " + describe(id_) + ", at depth " + std::to_string(depth_) + ":";
+  options.output = spawn::tree_errors();
+  options.afterwards = [this] {
+    std::lock_guard const lock(signalled_mutex_);
+    for (auto const& [child, process] : signalled_) spawn::signal(process, SIGUSR1);
+  };
+  return std::make_unique<trio::TaskTreeOnSignal>(std::move(options));
 }
 
 void LocalActor::keep_warden() {
@@ -335,7 +357,7 @@ void LocalActor::kill_descendants_of(ActorId const& child) {
   if (ids.empty()) return;
   auto left = spawn::find_descendants(ids);
   for (int i = 0; i < sweeps && !left.empty(); ++i) {
-    for (Descriptor const& process : left) spawn::kill(process);
+    for (Descriptor const& process : left) spawn::signal(process, SIGKILL);
     for (Descriptor const& process : left)
       static_cast<void>(trio::move_on_after(
           sweep_patience, [&] { trio::lowlevel::wait_readable(process.get()); }));
@@ -353,6 +375,12 @@ std::shared_ptr<spdlog::logger> const& LocalActor::logger() {
 }
 
 Actor& current_actor() { return LocalActor::current(); }
+
+void print_task_tree() {
+  static_cast<void>(LocalActor::current());
+  // Whose default would be to end the process.
+  if (!runtime::SignalWatch::is_default(SIGUSR1)) kill(getpid(), SIGUSR1);
+}
 
 Portal Actor::parent() const {
   auto const& peer = static_cast<LocalActor const&>(*this).parent_peer();

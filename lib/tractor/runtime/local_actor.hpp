@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "../descriptor.hpp"
 #include "../ipc/transport.hpp"
 #include "../spawn/spawner.hpp"
 #include "specification.hpp"
@@ -11,10 +12,13 @@
 #include <trio/event.hpp>
 #include <trio/lock.hpp>
 #include <trio/nursery.hpp>
+#include <trio/task_tree.hpp>
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -95,10 +99,12 @@ class LocalActor final : public Actor {
   // The children that live, for ending them.
   void add_child(std::shared_ptr<runtime::Child> child);
   void remove_child(runtime::Child& child);
+  // From now on it can take the signal that asks for task trees.
+  void tell_signals_to(runtime::Child const& child, Descriptor process);
   // Kills what a child has left behind. A checkpoint.
   void kill_descendants_of(ActorId const& child);
 
-  // Held by who writes to our standard error what others wrote.
+  // Held by who writes to the tree's standard error what others wrote.
   trio::Lock& stderr_lock() noexcept { return stderr_lock_; }
 
   // Where tasks live that serve links and processes, and those that peers have started. Throw
@@ -118,6 +124,8 @@ class LocalActor final : public Actor {
   void run_deferred();
   void stop_children();
   void watch_signals();
+  // Prints our tasks, and has our children print theirs, whenever SIGUSR1 comes.
+  std::unique_ptr<trio::TaskTreeOnSignal> watch_for_task_trees();
   void keep_warden();
   ipc::Transport& transport();
 
@@ -143,6 +151,9 @@ class LocalActor final : public Actor {
   std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<spawn::Spawner> spawner_;
   std::vector<std::shared_ptr<runtime::Child>> children_;
+  // Their processes, for the thread that prints task trees.
+  std::mutex signalled_mutex_;
+  std::map<runtime::Child const*, Descriptor> signalled_;
   // The ids of children whose leavings are to be killed, at the next look.
   std::vector<std::string> to_sweep_;
   trio::Lock sweep_lock_;

@@ -72,9 +72,9 @@ void StderrRelay::pass_on(std::size_t count) {
   std::string const text = pending_.substr(0, count);
   pending_.erase(0, count);
   for (std::size_t done = 0; done < text.size();) {
-    wait_writable(STDERR_FILENO);
+    wait_writable(to_);
     ssize_t const written =
-        write(STDERR_FILENO, text.data() + done, std::min(longest_write, text.size() - done));
+        write(to_, text.data() + done, std::min(longest_write, text.size() - done));
     // Nobody is there to read it.
     if (written < 0 && errno != EINTR && errno != EAGAIN) return;
     if (written > 0) done += static_cast<std::size_t>(written);

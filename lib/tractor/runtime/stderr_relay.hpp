@@ -7,13 +7,13 @@
 
 namespace tractor::runtime {
 
-// Passes on what a child writes to its standard error to our own, in whole lines where it can, and
-// remembers the end of it: the last words of one that dies.
+// Passes on what a child writes to its standard error to the tree's, in whole lines where it can,
+// and remembers the end of it: the last words of one that dies.
 class StderrRelay {
  public:
-  // `from`: the non-blocking end of a pipe. `writing` keeps relays from waiting for our standard
-  // error at once.
-  StderrRelay(int from, trio::Lock& writing) noexcept : from_(from), writing_(writing) {}
+  // `from`: the non-blocking end of a pipe. `writing` keeps relays from waiting for `to` at once.
+  StderrRelay(int from, int to, trio::Lock& writing) noexcept
+      : from_(from), to_(to), writing_(writing) {}
 
   // Relays until the other end is closed, or finish() has been called. A checkpoint.
   void run();
@@ -31,6 +31,7 @@ class StderrRelay {
   void pass_on(std::size_t count);
 
   int const from_;
+  int const to_;
   trio::Lock& writing_;
   // Not passed on yet: the begin of a line.
   std::string pending_;

@@ -57,6 +57,10 @@ class ExecProcess final : public Process {
     if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
   }
 
+  Descriptor handle() const override {
+    return Descriptor(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0));
+  }
+
   int errors() const noexcept override { return errors_.get(); }
 
   bool is_traced() const override {
@@ -95,6 +99,7 @@ struct Birth {
   char* const* environment;
   int specification;
   int lifeline;
+  int tree_errors;
   int null;
   // Or -1.
   int errors;
@@ -111,7 +116,8 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) bool arrange_desc
          (birth.errors < 0 || dup2(birth.errors, STDERR_FILENO) >= 0) &&
          dup2(birth.specification, specification_descriptor) >= 0 &&
          dup2(birth.lifeline, lifeline_descriptor) >= 0 &&
-         syscall(SYS_close_range, lifeline_descriptor + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
+         dup2(birth.tree_errors, tree_errors_descriptor) >= 0 &&
+         syscall(SYS_close_range, last_fixed_descriptor + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
 // Has the kernel kill this process, whatever it is doing, when its parent ends: twice, as a death
@@ -157,7 +163,7 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int be_born(void*
 
 // Never at a number that it will have in the child or that another will be copied to.
 Descriptor above_reach(Descriptor given) {
-  Descriptor above(fcntl(given.get(), F_DUPFD_CLOEXEC, lifeline_descriptor + 1));
+  Descriptor above(fcntl(given.get(), F_DUPFD_CLOEXEC, last_fixed_descriptor + 1));
   if (above.get() < 0) cannot("make a descriptor for a new process");
   return above;
 }
@@ -214,9 +220,11 @@ class ExecSpawner final : public Spawner {
     std::vector<char*> const environment = environment_with(variables);
     Descriptor const specification =
         above_reach(Descriptor(make_specification_descriptor(command.specification.bytes())));
-    Descriptor opened(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    Descriptor opened(open("/dev/null", O_RDWR | O_CLOEXEC));
     if (opened.get() < 0) cannot("open /dev/null");
     Descriptor const null = above_reach(std::move(opened));
+    Descriptor const tree_errors(
+        fcntl(spawn::tree_errors(), F_DUPFD_CLOEXEC, last_fixed_descriptor + 1));
     Pipe lifeline = make_pipe();
     Pipe errors;
     if (command.captures_errors) {
@@ -229,6 +237,8 @@ class ExecSpawner final : public Spawner {
     birth.environment = environment.data();
     birth.specification = specification.get();
     birth.lifeline = lifeline.read.get();
+    // Somebody may have closed the standard error.
+    birth.tree_errors = tree_errors.get() >= 0 ? tree_errors.get() : null.get();
     birth.null = null.get();
     birth.errors = errors.write.get();
     birth.dies_with_us = command.dies_with_us;

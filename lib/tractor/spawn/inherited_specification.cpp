@@ -36,7 +36,7 @@ std::span<std::byte const> take() noexcept {
   void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
   close(fd);
   // Ours alone, not our own children's.
-  fcntl(lifeline_descriptor, F_SETFD, FD_CLOEXEC);
+  for (int ours : {lifeline_descriptor, tree_errors_descriptor}) fcntl(ours, F_SETFD, FD_CLOEXEC);
   if (memory == MAP_FAILED) {
     // Not to know that it was spawned would make it a root, which spawns again.
     static constexpr char sentence[] = "tractor: a spawned process cannot map its specification\n";
@@ -84,6 +84,8 @@ int make_specification_descriptor(std::span<std::byte const> specification) {
   }
   return fd;
 }
+
+int tree_errors() noexcept { return was_spawned() ? tree_errors_descriptor : STDERR_FILENO; }
 
 bool was_spawned() noexcept { return !inherited().empty(); }
 

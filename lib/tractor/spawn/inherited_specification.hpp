@@ -14,6 +14,14 @@ inline constexpr int specification_descriptor = 3;
 // parent has.
 inline constexpr int lifeline_descriptor = 4;
 
+// And the one at which it has the standard error of the root: its own may be a pipe that somebody
+// has to read.
+inline constexpr int tree_errors_descriptor = 5;
+inline constexpr int last_fixed_descriptor = tree_errors_descriptor;
+
+// Where this process finds the standard error of its root.
+int tree_errors() noexcept;
+
 // A sealed memfd with `specification` in it; closed on exec. Throws SpawnError.
 int make_specification_descriptor(std::span<std::byte const> specification);
 

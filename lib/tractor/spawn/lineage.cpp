@@ -72,8 +72,8 @@ std::vector<Descriptor> find_descendants(std::span<std::string const> ids) {
   return found;
 }
 
-void kill(Descriptor const& process) noexcept {
-  syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+void signal(Descriptor const& process, int number) noexcept {
+  syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0);
 }
 
 }  // namespace tractor::spawn

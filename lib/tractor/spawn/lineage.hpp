@@ -24,7 +24,7 @@ std::string lineage_from_here(std::string_view id);
 // is. Reads all of /proc: some 10 us a process.
 std::vector<Descriptor> find_descendants(std::span<std::string const> ids);
 
-// Kills it, whatever it is doing.
-void kill(Descriptor const& process) noexcept;
+// Sends a signal to the process of a pidfd. Any thread.
+void signal(Descriptor const& process, int number) noexcept;
 
 }  // namespace tractor::spawn

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "../descriptor.hpp"
+
 #include <tractor/buffer.hpp>
 
 #include <memory>
@@ -51,6 +53,9 @@ class Process {
 
   // Sends a signal, if it has not been reaped. Not a checkpoint.
   virtual void signal(int number) noexcept = 0;
+
+  // Another descriptor (pidfd) for it, for other threads; none if it is no process of the kernel's.
+  virtual Descriptor handle() const = 0;
 
   // The reading end, non-blocking, of a pipe that is its standard error; -1 if it has another one.
   virtual int errors() const noexcept = 0;

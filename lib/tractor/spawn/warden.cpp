@@ -31,7 +31,7 @@ void keep_nothing_of_the_parent() {
   for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);
   // Neither the terminal's signals nor those to the root's group.
   setsid();
-  for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1}) signal(number, SIG_IGN);
+  for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1}) ::signal(number, SIG_IGN);
   prctl(PR_SET_NAME, "tractor_warden");
 }
 
@@ -42,7 +42,7 @@ void keep_nothing_of_the_parent() {
   // They may be starting others: until none is left.
   std::string const ids[] = {std::string(tree_id)};
   for (auto left = find_descendants(ids); !left.empty(); left = find_descendants(ids)) {
-    for (Descriptor const& process : left) kill(process);
+    for (Descriptor const& process : left) signal(process, SIGKILL);
     for (Descriptor const& process : left) {
       pollfd gone = {process.get(), POLLIN, 0};
       poll(&gone, 1, patience_ms);
