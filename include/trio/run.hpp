@@ -29,10 +29,10 @@ struct RunOptions {
   Clock* clock = nullptr;
   // Usable bytes of each task's stack, rounded up to whole pages.
   std::size_t stack_size = 256 * 1024;
-  // How many stacks get a guard page of their own memory mapping, where the kernel cannot guard
+  // How many stacks get a guard in a memory mapping of its own, where the kernel cannot guard
   // without one (Linux before 6.13): each costs two of the 65,530 mappings a process may have.
   // Stacks beyond this number are watched by a canary instead: an overflow is then reported when
-  // the task next parks, not at once.
+  // the task next parks or crashes, not at once.
   std::size_t max_guarded_stacks = 30'000;
   // Runs ready tasks in a seeded random order within each pass instead of first come, first served.
   std::optional<std::uint64_t> shuffle_seed = std::nullopt;

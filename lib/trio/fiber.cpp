@@ -149,7 +149,7 @@ void Switcher::step(Fiber& fiber) noexcept {
   sanitizer::arrive(loop_side_);
   running_ = nullptr;
   *exceptions_ = saved;
-  if (fiber.stack.canary && !canary_is_intact(fiber.stack)) {
+  if (canary_is_broken(fiber.stack)) {
     write_all({"trio: stack overflow in task '", fiber.task->raw_name(),
                "'; raise RunOptions::stack_size\n"});
     std::abort();
@@ -181,7 +181,8 @@ struct sigaction previous_segv_action;
 void on_segv(int signal, siginfo_t* info, void* context) {
   Runner* runner = Runner::of_this_thread();
   Fiber* fiber = runner ? runner->switcher().running() : nullptr;
-  if (fiber && fiber->stack.is_guard(info->si_addr)) {
+  // With a canary, the crash may come anywhere, from what the overflow has overwritten.
+  if (fiber && (fiber->stack.is_guard(info->si_addr) || canary_is_broken(fiber->stack))) {
     std::array<char, 32> size{};
     std::snprintf(size.data(), size.size(), "%zu KiB", fiber->stack.size / 1024);
     write_all({"trio: stack overflow in task '", fiber->task->raw_name(), "' (stack of ",

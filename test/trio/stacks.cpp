@@ -61,6 +61,17 @@ void overflow() { use_stack(1024 * 1024 * 1024); }
   for (int i = 0; i < 4096; ++i) memory[i] = 1;
 }
 
+// Writes where a frame of 72 KiB, larger than the whole stack, would have its lowest local: as code
+// does that was compiled without -fstack-clash-protection.
+[[gnu::noinline]] void jump_out_of_the_stack() {
+  *reinterpret_cast<char volatile*>(stack_pointer() - 72 * 1024) = 1;
+}
+
+void follow_a_bad_pointer() {
+  int* volatile nowhere = reinterpret_cast<int*>(std::uintptr_t{64});
+  *nowhere = 1;
+}
+
 void run_named(std::string name, void (*fn)(), trio::RunOptions options = {}) {
   trio::run(options, [&] {
     trio::open_nursery([&](trio::Nursery& nursery) {
@@ -242,10 +253,7 @@ TEST_CASE("an overflow blames the task that runs, not one that waits") {
 
 TEST_CASE("hidden: a task follows a bad pointer" * doctest::skip()) {
   die_by_default();
-  run_named("pointer chaser", [] {
-    int* volatile nowhere = reinterpret_cast<int*>(std::uintptr_t{64});
-    *nowhere = 1;
-  });
+  run_named("pointer chaser", follow_a_bad_pointer);
 }
 
 TEST_CASE("another segmentation fault is not taken for an overflow") {
@@ -271,6 +279,30 @@ TEST_CASE("a handler of SIGSEGV that the program had before gets its turn after 
   CHECK(ending.exit_code == 7);
   CHECK(ending.says("trio: stack overflow in task 'digger'"));
   CHECK(ending.says("the program's own handler"));
+}
+
+TEST_CASE("hidden: a frame is larger than a page and all of the stack" * doctest::skip()) {
+  die_by_default();
+  on_small_stack("jumper", jump_out_of_the_stack);
+}
+
+TEST_CASE("a large frame does not jump over the guard into the neighbour's stack") {
+  auto const ending = run_hidden_case("hidden: a frame is larger than a page and all of the stack");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'jumper'"));
+}
+
+TEST_CASE("hidden: a frame is larger than all of a stack guarded by a mapping" * doctest::skip()) {
+  die_by_default();
+  forbid_guards_inside_mappings();
+  on_small_stack("mapped jumper", jump_out_of_the_stack);
+}
+
+TEST_CASE("nor over the guard that an older kernel gives") {
+  auto const ending =
+      run_hidden_case("hidden: a frame is larger than all of a stack guarded by a mapping");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'mapped jumper'"));
 }
 
 TEST_CASE("hidden: a task overflows a stack guarded by a mapping" * doctest::skip()) {
@@ -306,6 +338,25 @@ TEST_CASE("without a guard a canary reports the overflow when the task next park
       ending.says("trio: stack overflow in task 'canary's digger'; raise "
                   "RunOptions::stack_size\n"));
   CHECK(!ending.says("still alive"));
+}
+
+TEST_CASE("hidden: a task overflows and crashes where no guard is to be had" * doctest::skip()) {
+  die_by_default();
+  forbid_guards_inside_mappings();
+  on_small_stack(
+      "crashing digger",
+      [] {
+        overflow_a_little();
+        follow_a_bad_pointer();
+      },
+      0);
+}
+
+TEST_CASE("without a guard a crash after an overflow is reported as one") {
+  auto const ending =
+      run_hidden_case("hidden: a task overflows and crashes where no guard is to be had");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'crashing digger'"));
 }
 
 TEST_CASE("hidden: a task overflows and ends where no guard is to be had" * doctest::skip()) {
@@ -354,21 +405,23 @@ TEST_CASE("a canary tells whether anything was written over it") {
   stack.size = memory.size();
   stack.canary = true;
   trio::detail::place_canary(stack);
-  CHECK(trio::detail::canary_is_intact(stack));
+  CHECK(!trio::detail::canary_is_broken(stack));
   stack.top()[-1] = std::byte{1};
-  CHECK(trio::detail::canary_is_intact(stack));
+  CHECK(!trio::detail::canary_is_broken(stack));
   *stack.bottom ^= std::byte{1};
-  CHECK(!trio::detail::canary_is_intact(stack));
+  CHECK(trio::detail::canary_is_broken(stack));
+  stack.canary = false;
+  CHECK(!trio::detail::canary_is_broken(stack));
 }
 
-TEST_CASE("only the page below a stack is its guard") {
+TEST_CASE("the 64 KiB below a stack are its guard") {
   trio::detail::StackArena arena(64 * 1024, 1);
   trio::detail::Stack const stack = arena.make();
   REQUIRE(!stack.canary);
   CHECK(stack.size == 64 * 1024);
   CHECK(stack.is_guard(stack.bottom - 1));
-  CHECK(stack.is_guard(stack.bottom - 4096));
-  CHECK(!stack.is_guard(stack.bottom - 4097));
+  CHECK(stack.is_guard(stack.bottom - 64 * 1024));
+  CHECK(!stack.is_guard(stack.bottom - 64 * 1024 - 1));
   CHECK(!stack.is_guard(stack.bottom));
   CHECK(!stack.is_guard(stack.top()));
 }
