@@ -39,6 +39,10 @@ struct RunOptions {
   // Asks epoll in every pass, as trio does, instead of at bounded intervals.
   bool poll_every_pass = false;
   Sigint sigint = Sigint::interrupts;
+  // Has an overflow of a task's stack reported on stderr, by the name of the task, before the
+  // process dies of it. The first such run of a process installs a handler of SIGSEGV, which stays
+  // when the run ends and hands every signal on to the handler (or default) that it has found.
+  bool report_stack_overflows = true;
 };
 
 namespace detail {
@@ -48,7 +52,10 @@ void run(RunOptions const& options, std::unique_ptr<Job> main);
 // Runs `fn(args...)` as the main task of a new run on this thread and returns what it returns, or
 // throws what it throws, when every task has ended. One run a thread at a time: MisuseError
 // otherwise. Throws TrioInternalError if a system task crashed, Interrupted if a SIGINT met no
-// checkpoint. Mirrors trio.run.
+// checkpoint.
+//
+// What it does to the process: SIGINT has a handler during the run (RunOptions::sigint), SIGSEGV from
+// the first run on (RunOptions::report_stack_overflows). Mirrors trio.run.
 template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&... args) {
   using Result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
   static_assert(!std::is_reference_v<Result>,

@@ -188,14 +188,19 @@ void on_segv(int signal, siginfo_t* info, void* context) {
     write_all({"trio: stack overflow in task '", fiber->task->raw_name(), "' (stack of ",
                size.data(), "; raise RunOptions::stack_size)\n"});
   }
+  // Somebody sent it: there is no instruction that would fail again.
+  bool const sent = info->si_code <= 0;
   if (previous_segv_action.sa_flags & SA_SIGINFO) {
     previous_segv_action.sa_sigaction(signal, info, context);
+  } else if (previous_segv_action.sa_handler == SIG_IGN && sent) {
+    return;
   } else if (previous_segv_action.sa_handler == SIG_DFL ||
              previous_segv_action.sa_handler == SIG_IGN) {
     // Returning runs the instruction again, which then ends the process.
     struct sigaction fatal = {};
     fatal.sa_handler = SIG_DFL;
     sigaction(SIGSEGV, &fatal, nullptr);
+    if (sent) raise(SIGSEGV);
   } else {
     previous_segv_action.sa_handler(signal);
   }

@@ -57,8 +57,10 @@ Runner::Runner(RunOptions const& options)
       random_(options.shuffle_seed.value_or(0)) {
   if (!clock_) clock_ = own_clock_.get();
   of_this_thread_ = this;
-  report_stack_overflows();
-  prepare_thread_for_overflow_reports();
+  if (options_.report_stack_overflows) {
+    report_stack_overflows();
+    prepare_thread_for_overflow_reports();
+  }
   root_scope_.open_as_root(*this);
 }
 

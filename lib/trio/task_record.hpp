@@ -30,7 +30,9 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag> {
         job_function(job->function()),
         name_given(std::move(given_name)) {}
 
-  // Safe in a signal handler: the name as given, or the mangled one of its function.
+  // The name as given, or the mangled one of its function. Allocates nothing, but may ask the dynamic
+  // linker, which takes a lock: fit for the last words of a thread that has crashed, and not for
+  // handlers of signals that come at any time.
   std::string_view raw_name() const noexcept;
 
   // Moves the task to another innermost scope, delivering what is pending there.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -65,6 +66,11 @@ void overflow() { use_stack(1024 * 1024 * 1024); }
 // does that was compiled without -fstack-clash-protection.
 [[gnu::noinline]] void jump_out_of_the_stack() {
   *reinterpret_cast<char volatile*>(stack_pointer() - 72 * 1024) = 1;
+}
+
+// Where the parent of a hidden case reads it; fit for signal handlers.
+void say(std::string_view text) {
+  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
 }
 
 void follow_a_bad_pointer() {
@@ -262,10 +268,68 @@ TEST_CASE("another segmentation fault is not taken for an overflow") {
   CHECK(!ending.says("trio: stack overflow"));
 }
 
+TEST_CASE("hidden: somebody sends SIGSEGV" * doctest::skip()) {
+  die_by_default();
+  run_named("victim", [] {
+    raise(SIGSEGV);
+    say("still alive\n");
+  });
+}
+
+TEST_CASE("a SIGSEGV that was sent ends the program as one of its own making does") {
+  auto const ending = run_hidden_case("hidden: somebody sends SIGSEGV");
+  check_died_of(ending, SIGSEGV);
+  CHECK(!ending.says("still alive"));
+  CHECK(!ending.says("trio: stack overflow"));
+}
+
+TEST_CASE("hidden: a program that ignores SIGSEGV is sent one, and then makes one" *
+          doctest::skip()) {
+  signal(SIGSEGV, SIG_IGN);
+  run_named("deaf", [] {
+    raise(SIGSEGV);
+    raise(SIGSEGV);
+    say("still alive\n");
+    follow_a_bad_pointer();
+    say("immortal\n");
+  });
+}
+
+TEST_CASE("a program that ignores SIGSEGV goes on ignoring those that are sent") {
+  auto const ending =
+      run_hidden_case("hidden: a program that ignores SIGSEGV is sent one, and then makes one");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("still alive"));
+  CHECK(!ending.says("immortal"));
+}
+
+TEST_CASE("hidden: runs that are to report overflows, and not" * doctest::skip()) {
+  auto const handler_during_run = [](bool report) {
+    trio::RunOptions options;
+    options.report_stack_overflows = report;
+    return trio::run(options, [] {
+      struct sigaction present = {};
+      sigaction(SIGSEGV, nullptr, &present);
+      return present.sa_handler != SIG_DFL;
+    });
+  };
+  signal(SIGSEGV, SIG_DFL);
+  CHECK(!handler_during_run(false));
+  CHECK(handler_during_run(true));
+  CHECK(handler_during_run(false));
+}
+
+TEST_CASE("SIGSEGV has a handler from the first run on that is to report overflows") {
+  auto const ending = run_hidden_case("hidden: runs that are to report overflows, and not");
+  INFO(ending.errors);
+  CHECK(ending.signal == 0);
+  CHECK(ending.exit_code == 0);
+}
+
 TEST_CASE("hidden: a task overflows and the program handles SIGSEGV" * doctest::skip()) {
   struct sigaction action = {};
   action.sa_handler = [](int) {
-    static_cast<void>(!write(STDERR_FILENO, "the program's own handler\n", 26));
+    say("the program's own handler\n");
     _exit(7);
   };
   action.sa_flags = SA_ONSTACK;
@@ -325,7 +389,7 @@ TEST_CASE("hidden: a task overflows a little where no guard is to be had" * doct
       [] {
         overflow_a_little();
         trio::testing::wait_all_tasks_blocked();
-        static_cast<void>(!write(STDERR_FILENO, "still alive\n", 12));
+        say("still alive\n");
       },
       0);
 }
