@@ -54,8 +54,10 @@ void run(RunOptions const& options, std::unique_ptr<Job> main);
 // otherwise. Throws TrioInternalError if a system task crashed, Interrupted if a SIGINT met no
 // checkpoint.
 //
-// What it does to the process: SIGINT has a handler during the run (RunOptions::sigint), SIGSEGV from
-// the first run on (RunOptions::report_stack_overflows). Mirrors trio.run.
+// What it does to the process: SIGINT has a handler during the run (RunOptions::sigint), SIGSEGV
+// from the first run on (RunOptions::report_stack_overflows). Fibers of Boost.Fiber that the thread
+// has stand still meanwhile, and go on afterwards under Boost's round_robin, whatever algorithm
+// they were under. Mirrors trio.run.
 template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&... args) {
   using Result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
   static_assert(!std::is_reference_v<Result>,

@@ -47,30 +47,33 @@ void write_all(std::initializer_list<std::string_view> parts) noexcept {
 // Stands in for Boost.Fiber's scheduling while a run owns the thread.
 class NoScheduling final : public boost::fibers::algo::algorithm {
  public:
-  void awakened(boost::fibers::context* context) noexcept override {
-    if (context->is_context(boost::fibers::type::dispatcher_context)) dispatcher_ = context;
-  }
+  void awakened(boost::fibers::context* context) noexcept override { context->ready_link(ready_); }
 
-  // From here on, gives its one context to the algorithm that takes over.
+  // From here on, gives what is ready to the algorithm that takes over.
   void retire() noexcept { retired_ = true; }
 
   boost::fibers::context* pick_next() noexcept override {
-    if (retired_) return std::exchange(dispatcher_, nullptr);
+    if (retired_) {
+      boost::fibers::context* next = &ready_.front();
+      ready_.pop_front();
+      return next;
+    }
     write_all(
         {"trio: a Boost.Fiber primitive (mutex, condition variable, channel, future, sleep or "
          "yield) was used in a task; nothing could cancel it. Use trio's own instead.\n"});
     std::abort();
   }
 
-  bool has_ready_fibers() const noexcept override { return dispatcher_ != nullptr; }
+  bool has_ready_fibers() const noexcept override { return !ready_.empty(); }
 
   void suspend_until(std::chrono::steady_clock::time_point const&) noexcept override {}
 
   void notify() noexcept override {}
 
  private:
-  // Boost's own housekeeping context, ready from the start; it runs when we are gone.
-  boost::fibers::context* dispatcher_ = nullptr;
+  // Fibers of Boost's that were ready before the run or became so during it, and Boost's own
+  // housekeeping context: they run when we are gone.
+  boost::fibers::scheduler::ready_queue_type ready_;
   bool retired_ = false;
 };
 

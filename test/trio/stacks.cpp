@@ -566,3 +566,27 @@ TEST_CASE("Boost.Fiber works on a thread again after a run" * doctest::skip(unde
     CHECK(order == std::vector{1, 2, 1, 2});
   }
 }
+
+TEST_CASE("fibers of Boost.Fiber that were ready before a run, or woken in it, go on after it" *
+          doctest::skip(under_asan)) {
+  std::vector<std::string> record;
+  boost::fibers::mutex mutex;
+  boost::fibers::condition_variable changed;
+  bool go = false;
+  // Begins at once, up to where it waits.
+  boost::fibers::fiber waiting(boost::fibers::launch::dispatch, [&] {
+    std::unique_lock<boost::fibers::mutex> lock(mutex);
+    changed.wait(lock, [&] { return go; });
+    record.push_back("was woken");
+  });
+  boost::fibers::fiber ready([&] { record.push_back("was ready"); });
+  trio::run([&] {
+    go = true;
+    changed.notify_one();
+    checkpoint();
+    record.push_back("in the run");
+  });
+  ready.join();
+  waiting.join();
+  CHECK(record == std::vector<std::string>{"in the run", "was ready", "was woken"});
+}
