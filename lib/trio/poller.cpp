@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -25,6 +26,17 @@ namespace {
 std::system_error cannot_wait(int error) {
   return std::system_error(error, std::generic_category(),
                            "trio: this descriptor cannot be waited for");
+}
+
+// epoll_pwait2, or on Linux before 5.11 its elder, which counts in milliseconds: rounded up, as to
+// wake early would be to wake in vain.
+int wait_for_events(int epoll, std::array<epoll_event, 64>& events, std::chrono::nanoseconds limit) {
+  int const most = static_cast<int>(events.size());
+  timespec const relative = {limit.count() / 1'000'000'000, limit.count() % 1'000'000'000};
+  int const count = epoll_pwait2(epoll, events.data(), most, &relative, nullptr);
+  if (count >= 0 || errno != ENOSYS) return count;
+  auto const rounded = std::chrono::ceil<std::chrono::milliseconds>(limit);
+  return epoll_wait(epoll, events.data(), most, static_cast<int>(rounded.count()));
 }
 
 }  // namespace
@@ -46,13 +58,10 @@ Poller::~Poller() { close(epoll_fd_); }
 
 std::size_t Poller::poll(Duration timeout) {
   std::array<epoll_event, 64> events;
-  std::int64_t const nanoseconds = timeout.nanoseconds().count();
-  timespec const relative = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
-  int const count =
-      epoll_pwait2(epoll_fd_, events.data(), static_cast<int>(events.size()), &relative, nullptr);
+  int const count = wait_for_events(epoll_fd_, events, timeout.nanoseconds());
   if (count < 0) {
     if (errno == EINTR) return 1;
-    fail("trio: epoll_pwait2");
+    fail("trio: epoll_wait");
   }
   for (int i = 0; i < count; ++i) {
     epoll_event const& event = events[static_cast<std::size_t>(i)];

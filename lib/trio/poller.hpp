@@ -22,8 +22,9 @@ class Poller {
   Poller& operator=(Poller const&) = delete;
   ~Poller();
 
-  // Sleeps until something happens, for `timeout` at the most, and reschedules the tasks concerned.
-  // Returns how many events there were; a wake() counts as one.
+  // Sleeps until something happens, for `timeout` at the most (0 to 24 hours), and reschedules
+  // the tasks concerned. Returns how many events there were; a wake() counts as one. Throws
+  // std::system_error if the kernel refuses.
   std::size_t poll(Duration timeout);
 
   enum class Direction { read, write };

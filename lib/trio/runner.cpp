@@ -7,8 +7,10 @@
 #include <trio/exception_group.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <stdexcept>
 
 #include <time.h>
 
@@ -74,13 +76,24 @@ void Runner::run(std::unique_ptr<Job> main) {
     SigintHandler const sigint(*this, options_.sigint);
     init_task_ =
         &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr, nullptr);
-    while (living_ > 0) pass();
+    loop();
   }
   if (init_error_)
     throw TrioInternalError("trio: a system task of the run failed: " + describe(init_error_),
                             init_error_);
   if (interrupt_.exchange(false)) throw Interrupted();
   if (main_error_) std::rethrow_exception(main_error_);
+}
+
+void Runner::loop() noexcept {
+  try {
+    while (living_ > 0) pass();
+  } catch (...) {
+    // The tasks' stacks cannot be unwound from here, and hold references into each other.
+    std::fprintf(stderr, "trio: the run loop failed; no task can go on: %s\n",
+                 describe(std::current_exception()).c_str());
+    std::abort();
+  }
 }
 
 void Runner::init(std::unique_ptr<Job> main) {
@@ -219,8 +232,7 @@ std::size_t Runner::poll(Primed& primed) {
   if (ready_.empty()) {
     timeout = longest_sleep;
     if (!deadlines_.empty())
-      timeout = std::clamp(clock_->real_time_until(deadlines_.next()),
-                           Duration(std::chrono::nanoseconds(0)), timeout);
+      timeout = std::min(clock_->real_time_until(deadlines_.next()), timeout);
     if (!idle_waiters_.empty()) {
       if (Duration const cushion = idle_waiters_.begin()->first; cushion < timeout) {
         timeout = cushion;
@@ -232,7 +244,8 @@ std::size_t Runner::poll(Primed& primed) {
     }
   }
   ++polls_;
-  std::size_t const events = poller_.poll(timeout);
+  // A user's clock may say anything.
+  std::size_t const events = poller_.poll(std::max(timeout, Duration(std::chrono::nanoseconds(0))));
   steps_since_poll_ = 0;
   if (poller_.has_waiters()) last_poll_tick_ = coarse_tick();
   return events;
@@ -388,7 +401,11 @@ void Runner::wait_all_tasks_blocked(Duration cushion) {
     std::multimap<Duration, TaskRecord*>::iterator self;
 
     ~Waiter() { runner.idle_waiters_.erase(self); }
-  } const waiter{*this, idle_waiters_.emplace(cushion, running_)};
+  };
+
+  if (cushion < std::chrono::nanoseconds(0))
+    throw std::invalid_argument("trio: wait_all_tasks_blocked: the cushion must not be negative");
+  Waiter const waiter{*this, idle_waiters_.emplace(cushion, running_)};
 
   lowlevel::wait_task_rescheduled(
       [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });

@@ -122,6 +122,8 @@ class Runner {
 
   static void run_task(TaskRecord& task) noexcept;
 
+  // Runs every task to its end. What stops it ends the process.
+  void loop() noexcept;
   // The first task: the nest of nurseries that every other task lives in.
   void init(std::unique_ptr<Job> main);
   void serve_entry_queue();

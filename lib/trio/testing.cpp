@@ -16,6 +16,7 @@ MockClock::MockClock(Options options)
       rate_(0),
       threshold_(options.autojump_threshold) {
   set_rate(options.rate);
+  set_autojump_threshold(options.autojump_threshold);
 }
 
 Time MockClock::current_time() {
@@ -39,11 +40,17 @@ void MockClock::jump(Duration by) {
 }
 
 void MockClock::set_rate(double rate) {
-  if (!(rate >= 0))
-    throw std::invalid_argument("trio: the rate of a MockClock must not be negative");
+  if (!(rate >= 0) || std::isinf(rate))
+    throw std::invalid_argument("trio: the rate of a MockClock must be finite and not negative");
   virtual_base_ = current_time();
   real_base_ = std::chrono::steady_clock::now();
   rate_ = rate;
+}
+
+void MockClock::set_autojump_threshold(Duration threshold) {
+  if (threshold < std::chrono::nanoseconds(0))
+    throw std::invalid_argument("trio: an autojump threshold must not be negative");
+  threshold_ = threshold;
 }
 
 void wait_all_tasks_blocked(Duration cushion) {

@@ -5,7 +5,9 @@
 #include <string>
 #include <system_error>
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,4 +56,15 @@ inline Ending run_hidden_case(std::string const& name) {
   if (WIFSIGNALED(status)) ending.signal = WTERMSIG(status);
   if (WIFEXITED(status)) ending.exit_code = WEXITSTATUS(status);
   return ending;
+}
+
+// In a hidden case: takes away the handlers that doctest and the sanitizers have installed.
+inline void die_by_default() {
+  signal(SIGSEGV, SIG_DFL);
+  signal(SIGABRT, SIG_DFL);
+}
+
+inline void check_died_of(Ending const& ending, int signal) {
+  INFO(ending.errors);
+  CHECK(ending.signal == signal);
 }

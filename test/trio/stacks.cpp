@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../../lib/trio/stack.hpp"
 #include "child_process.hpp"
+#include "refused_calls.hpp"
 
 #include <trio/testing.hpp>
 #include <trio/trio.hpp>
@@ -12,7 +13,6 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -21,11 +21,9 @@
 #include <boost/fiber/mutex.hpp>
 #include <boost/fiber/operations.hpp>
 #include <doctest/doctest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using trio::lowlevel::checkpoint;
@@ -94,41 +92,7 @@ void on_small_stack(std::string name, void (*fn)(), std::size_t max_guarded = 30
 }
 
 // From here on the kernel answers as one older than 6.13: it knows no guards inside a mapping.
-void forbid_guards_inside_mappings() {
-  constexpr std::uint32_t guard_install = 102;
-  auto const field = [](std::size_t offset) {
-    return sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<std::uint32_t>(offset)};
-  };
-  auto const skip_unless = [](std::uint32_t value, std::uint8_t skipped) {
-    return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, skipped, value};
-  };
-  auto const answer = [](std::uint32_t verdict) {
-    return sock_filter{BPF_RET | BPF_K, 0, 0, verdict};
-  };
-  std::array<sock_filter, 6> filter = {
-      field(offsetof(seccomp_data, nr)),
-      skip_unless(SYS_madvise, 3),
-      field(offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t)),
-      skip_unless(guard_install, 1),
-      answer(SECCOMP_RET_ERRNO | EINVAL),
-      answer(SECCOMP_RET_ALLOW),
-  };
-  sock_fprog const program = {filter.size(), filter.data()};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-    throw std::system_error(errno, std::generic_category(), "seccomp");
-}
-
-// In a program of its own: takes away the handlers that doctest and the sanitizers have installed.
-void die_by_default() {
-  signal(SIGSEGV, SIG_DFL);
-  signal(SIGABRT, SIG_DFL);
-}
-
-void check_died_of(Ending const& ending, int signal) {
-  INFO(ending.errors);
-  CHECK(ending.signal == signal);
-}
+void forbid_guards_inside_mappings() { refuse_calls(SYS_madvise, EINVAL, 102); }
 
 }  // namespace
 

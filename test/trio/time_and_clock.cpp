@@ -523,6 +523,7 @@ TEST_CASE("a mock clock may run at a rate of its own [M:15]") {
   clock.jump(1s);
   CHECK_THROWS_AS(clock.set_rate(-1), std::invalid_argument);
   CHECK_THROWS_AS(clock.set_rate(std::nan("")), std::invalid_argument);
+  CHECK_THROWS_AS(clock.set_rate(std::numeric_limits<double>::infinity()), std::invalid_argument);
   CHECK(clock.real_time_until(at(2s)) == Duration(longest));
   clock.set_rate(1e-3);
   // A thousandth of real time: as good as still, and never backwards.
@@ -573,6 +574,13 @@ TEST_CASE("a new autojump threshold takes effect at once [M:59]") {
     trio::sleep(std::chrono::hours(100));
     CHECK(current_time() == at(std::chrono::hours(100)));
   });
+}
+
+TEST_CASE("a negative autojump threshold is refused") {
+  CHECK_THROWS_AS(MockClock({.autojump_threshold = -1ns}), std::invalid_argument);
+  MockClock clock;
+  CHECK_THROWS_AS(clock.set_autojump_threshold(-1s), std::invalid_argument);
+  CHECK(clock.autojump_threshold() == Duration(longest));
 }
 
 TEST_CASE("the threshold of a clock that is not installed means nothing") {
