@@ -93,9 +93,14 @@ template <class AbortFn> void wait_task_rescheduled(AbortFn&& abort) {
 }
 
 // Makes a task parked in wait_task_rescheduled run again; with `error`, by throwing it there. Call
-// it exactly once a park; MisuseError otherwise. On the run's thread only. Not a checkpoint.
-// Mirrors trio.lowlevel.reschedule.
+// it exactly once a park, on the run's thread; otherwise throws MisuseError and changes nothing.
+// Not a checkpoint. Mirrors trio.lowlevel.reschedule.
 void reschedule(Task& task, std::exception_ptr error = nullptr);
+
+namespace detail_wake {
+// Throws what reschedule() would.
+void check(Task& task);
+}  // namespace detail_wake
 
 // The task that calls. Throws MisuseError outside a run. Mirrors trio.lowlevel.current_task.
 Task& current_task();

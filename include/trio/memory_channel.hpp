@@ -59,8 +59,9 @@ template <class T> class ChannelState {
     if (open_receivers == 0)
       throw BrokenResourceError("trio: send on a memory channel whose receivers are all closed");
     if (!receivers_.empty()) {
+      lowlevel::detail_wake::check(receivers_.front().task);
       receivers_.front().value.emplace(std::move(value));
-      lowlevel::reschedule(receivers_.pop_front().task);
+      wake_first(receivers_);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -71,8 +72,9 @@ template <class T> class ChannelState {
   // The next value, if there is one now.
   std::optional<T> try_receive() {
     if (!senders_.empty()) {
+      lowlevel::detail_wake::check(senders_.front().task);
       buffer_.push_back(std::move(*senders_.front().value));
-      lowlevel::reschedule(senders_.pop_front().task);
+      wake_first(senders_);
     }
     if (buffer_.empty()) return std::nullopt;
     std::optional<T> value(std::move(buffer_.front()));
@@ -97,7 +99,7 @@ template <class T> class ChannelState {
   void close_sender(void const* end) {
     wake_waiters_at(end, senders_, "trio: the send channel was closed while a task waited in send");
     if (--open_senders > 0) return;
-    while (!receivers_.empty()) lowlevel::reschedule(receivers_.pop_front().task);
+    while (!receivers_.empty()) wake_first(receivers_);
   }
 
   void close_receiver(void const* end) {
@@ -105,8 +107,7 @@ template <class T> class ChannelState {
                     "trio: the receive channel was closed while a task waited in receive");
     if (--open_receivers > 0) return;
     while (!senders_.empty())
-      lowlevel::reschedule(senders_.pop_front().task,
-                           std::make_exception_ptr(BrokenResourceError(
+      wake_first(senders_, std::make_exception_ptr(BrokenResourceError(
                                "trio: the last receiver of the memory channel was closed")));
     std::deque<T>().swap(buffer_);
   }
@@ -126,6 +127,15 @@ template <class T> class ChannelState {
       waiter.unlink();
       return lowlevel::Abort::succeeded;
     });
+    if (waiter.is_linked())
+      throw MisuseError("trio: a task waiting at a memory channel was rescheduled by hand");
+  }
+
+  // Leaves it in the queue if it belongs to another thread's run: that throws.
+  static void wake_first(Waiters& queue, std::exception_ptr error = nullptr) {
+    Waiter& first = queue.front();
+    lowlevel::reschedule(first.task, std::move(error));
+    first.unlink();
   }
 
   static void wake_waiters_at(void const* end, Waiters& queue, char const* why) {
@@ -154,7 +164,8 @@ template <class T> class ChannelState {
 }  // namespace detail
 
 // The sending end of a memory channel. Closes when destroyed. Clones send into the same channel.
-// Do not move it while a task waits in it. Mirrors trio.MemorySendChannel.
+// Do not move it while a task waits in it. For one run's thread only: waking a task of another
+// thread's run throws MisuseError. Mirrors trio.MemorySendChannel.
 template <class T> class MemorySendChannel {
  public:
   MemorySendChannel(MemorySendChannel&& other) noexcept : state_(std::move(other.state_)) {}
@@ -171,7 +182,7 @@ template <class T> class MemorySendChannel {
 
   // Sends, waiting while the buffer is full; a checkpoint always. Cancelled: nothing was sent.
   // Throws ClosedResourceError if this end is closed (also meanwhile), BrokenResourceError if no
-  // receiver is left.
+  // receiver is left, MisuseError outside a task or if someone reschedules the task by hand.
   void send(T value) {
     lowlevel::checkpoint_if_cancelled();
     auto state = open_state();
@@ -215,7 +226,8 @@ template <class T> class MemorySendChannel {
 };
 
 // The receiving end of a memory channel. Closes when destroyed. Clones compete for the values.
-// Range-for receives until the end of the channel. Mirrors trio.MemoryReceiveChannel.
+// Range-for receives until the end of the channel. For one run's thread only, as the sending end.
+// Mirrors trio.MemoryReceiveChannel.
 template <class T> class MemoryReceiveChannel {
  public:
   MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept : state_(std::move(other.state_)) {}
@@ -232,7 +244,8 @@ template <class T> class MemoryReceiveChannel {
 
   // The next value, waiting for one; a checkpoint always. Cancelled: nothing was taken. Throws
   // EndOfChannel when all senders are closed and the buffer is empty, ClosedResourceError if this
-  // end is closed (also meanwhile).
+  // end is closed (also meanwhile), MisuseError outside a task or if someone reschedules the task
+  // by hand.
   T receive() {
     if (auto value = next()) return std::move(*value);
     throw EndOfChannel();

@@ -143,6 +143,13 @@ void CancelScope::register_deadline() noexcept {
     deadlines.insert(*this, deadline_);
 }
 
+void CancelScope::check_thread() const {
+  if (state_ == State::open && runner_ != detail::Runner::of_this_thread())
+    throw MisuseError(
+        "trio: the CancelScope belongs to a run of another thread; ask that run with "
+        "TrioToken::run_sync_soon");
+}
+
 void CancelScope::cancel(std::string reason) {
   if (cancel_called_) return;
   detail::Runner* runner = detail::Runner::of_this_thread();
@@ -152,6 +159,7 @@ void CancelScope::cancel(std::string reason) {
 
 void CancelScope::cancel(CancelReason reason) {
   if (cancel_called_) return;
+  check_thread();
   cancel_called_ = true;
   if (!cause_) cause_ = std::make_shared<CancelReason const>(std::move(reason));
   if (state_ != State::open) return;
@@ -173,12 +181,14 @@ Time CancelScope::deadline() const {
 }
 
 void CancelScope::set_deadline(Time deadline) {
+  check_thread();
   relative_.reset();
   deadline_ = deadline;
   if (state_ == State::open) register_deadline();
 }
 
 void CancelScope::set_shield(bool shield) {
+  check_thread();
   shield_ = shield;
   if (state_ == State::open) recalculate();
 }

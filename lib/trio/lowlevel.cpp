@@ -16,6 +16,10 @@ void wait(AbortRef abort) {
 }
 }  // namespace detail_abort
 
+void detail_wake::check(Task& task) {
+  Runner::current().check_wakeable(static_cast<detail::TaskRecord&>(task));
+}
+
 void reschedule(Task& task, std::exception_ptr error) {
   Runner::current().reschedule(static_cast<detail::TaskRecord&>(task), std::move(error));
 }

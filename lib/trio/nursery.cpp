@@ -34,10 +34,18 @@ std::vector<Task*> Nursery::child_tasks() const {
   return tasks;
 }
 
-void Nursery::spawn(std::unique_ptr<detail::Job> job, TaskOptions options,
-                    Nursery* eventual_parent) {
+void Nursery::check_open() const {
   if (closed_)
     throw MisuseError("trio: the nursery is closed: its block has ended, no task can be started");
+  if (scope_.runner_ != &detail::Runner::current())
+    throw MisuseError(
+        "trio: the nursery belongs to a run of another thread; ask that run with "
+        "TrioToken::run_sync_soon");
+}
+
+void Nursery::spawn(std::unique_ptr<detail::Job> job, TaskOptions options,
+                    Nursery* eventual_parent) {
+  check_open();
   detail::Runner::current().spawn(std::move(job), std::move(options.name), this, eventual_parent);
 }
 
@@ -96,8 +104,7 @@ void Nursery::join() {
 
 void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job> job,
                              TaskOptions options) {
-  if (closed_)
-    throw MisuseError("trio: the nursery is closed: its block has ended, no task can be started");
+  check_open();
 
   struct PendingStart {
     Nursery& nursery;

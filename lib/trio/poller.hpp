@@ -47,6 +47,8 @@ class Poller {
   // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for. Returns 0,
   // or the errno if epoll refuses.
   int update(int fd, Waiters& waiters) noexcept;
+  // The task does not wait there any more. False if it did not.
+  bool leave(int fd, Direction direction, Task const& task) noexcept;
   // Wakes who waits there, if anybody does.
   void wake_task(Task*& waiter, std::exception_ptr error = nullptr);
   // epoll refused this descriptor: wakes who waits for it with the reason.

@@ -322,11 +322,19 @@ void Runner::make_ready(TaskRecord& task) {
   ready_.push_back(&task);
 }
 
-void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
+void Runner::check_wakeable(TaskRecord const& task) const {
+  if (task.scope->runner_ != this)
+    throw MisuseError(
+        "trio: the task to be woken belongs to a run of another thread; ask that run with "
+        "TrioToken::run_sync_soon");
   if (!task.parked)
     throw MisuseError(
         "trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
         "rescheduled already");
+}
+
+void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
+  check_wakeable(task);
   task.wake_error = std::move(error);
   make_ready(task);
 }

@@ -53,7 +53,10 @@ class Runner {
   void wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort);
   // Ends a task's park; it wakes to what its record says.
   void make_ready(TaskRecord& task);
+  // Throws MisuseError if the task is of another run, or not parked.
   void reschedule(TaskRecord& task, std::exception_ptr error);
+  // Throws what reschedule() would.
+  void check_wakeable(TaskRecord const& task) const;
   void checkpoint();
   void cancel_shielded_checkpoint() noexcept;
   // Whether the running task, at a cancel point now, would throw.

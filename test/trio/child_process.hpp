@@ -21,8 +21,9 @@ struct Ending {
   bool says(std::string const& text) const { return errors.find(text) != std::string::npos; }
 };
 
-// Runs the hidden (skipped) test case `name` of this program as a program of its own: for what ends
-// the process. If it hangs, SIGALRM ends it after a minute.
+// Runs the hidden (skipped) test case `name` (without a comma: doctest would take it for two) of
+// this program as a program of its own: for what ends the process. If it hangs, SIGALRM ends it
+// after a minute.
 inline Ending run_hidden_case(std::string const& name) {
   std::array<char, 4096> self{};
   std::array<int, 2> ends{};

@@ -680,3 +680,24 @@ TEST_CASE("a value that throws when it is moved hangs nobody and loses no other 
     }
   }
 }
+
+TEST_CASE("a task that waits at a channel and is rescheduled by hand is told so") {
+  run([] {
+    auto [sender, receiver] = trio::open_memory_channel<int>(0);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      trio::Task* waiter = nullptr;
+      nursery.start_soon([&] {
+        waiter = &trio::lowlevel::current_task();
+        CHECK_THROWS_AS(receiver.receive(), trio::MisuseError);
+        CHECK_THROWS_AS(sender.send(1), trio::MisuseError);
+      });
+      for (int i = 0; i < 2; ++i) {
+        wait_all_tasks_blocked();
+        trio::lowlevel::reschedule(*waiter);
+      }
+      nursery.join();
+    });
+    CHECK(sender.statistics().tasks_waiting_send == 0);
+    CHECK(sender.statistics().tasks_waiting_receive == 0);
+  });
+}

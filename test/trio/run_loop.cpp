@@ -497,11 +497,11 @@ TEST_CASE("hidden: the kernel refuses to wait for events" * doctest::skip()) {
 TEST_CASE("a run loop that cannot go on ends the program with a sentence, and abandons no task") {
   auto ending = run_hidden_case("hidden: the clock throws in the run loop");
   check_died_of(ending, SIGABRT);
-  CHECK(
-      ending.says("trio: the run loop failed; no task can go on: support::KeyError: no time\n"));
+  CHECK(ending.says("trio: the run loop failed; no task can go on: support::KeyError: no time\n"));
   ending = run_hidden_case("hidden: the kernel refuses to wait for events");
   check_died_of(ending, SIGABRT);
-  CHECK(ending.says("trio: the run loop failed; no task can go on: std::system_error: trio: epoll"));
+  CHECK(
+      ending.says("trio: the run loop failed; no task can go on: std::system_error: trio: epoll"));
 }
 
 TEST_CASE("hidden: the kernel does not know epoll_pwait2" * doctest::skip()) {
@@ -531,4 +531,67 @@ TEST_CASE("on a kernel older than 5.11 the run loop sleeps in whole milliseconds
   INFO(ending.errors);
   CHECK(ending.signal == 0);
   CHECK(ending.exit_code == 0);
+}
+
+TEST_CASE("what belongs to one thread's run is refused in another's, and goes on as before") {
+  trio::run([] {
+    trio::Event event;
+    trio::lowlevel::ParkingLot lot;
+    trio::CancelScope scope;
+    auto [sender, receiver] = trio::open_memory_channel<std::string>(0);
+    auto [full, rest] = trio::open_memory_channel<std::string>(0);
+    trio::Task* parked = nullptr;
+    Log log;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        event.wait();
+        log.push_back("event");
+      });
+      nursery.start_soon([&] {
+        lot.park();
+        log.push_back("lot");
+      });
+      nursery.start_soon([&] { log.push_back(receiver.receive()); });
+      nursery.start_soon([&] { full.send("sent"); });
+      nursery.start_soon([&] {
+        parked = &trio::lowlevel::current_task();
+        park();
+        log.push_back("task");
+      });
+      nursery.start_soon([&] { within(scope, trio::sleep_forever); });
+      wait_all_tasks_blocked();
+
+      std::thread([&] {
+        run([&] {
+          CHECK_THROWS_AS(event.set(), trio::MisuseError);
+          CHECK_THROWS_AS(lot.unpark_one(), trio::MisuseError);
+          CHECK_THROWS_AS(lot.unpark_all(), trio::MisuseError);
+          CHECK_THROWS_AS(sender.send_nowait("foreign"), trio::MisuseError);
+          CHECK_THROWS_AS(rest.receive_nowait(), trio::MisuseError);
+          CHECK_THROWS_AS(reschedule(*parked), trio::MisuseError);
+          CHECK_THROWS_AS(nursery.start_soon(checkpoint), trio::MisuseError);
+          CHECK_THROWS_AS(nursery.start<int>([](trio::TaskStatus<int>&) {}), trio::MisuseError);
+          CHECK_THROWS_AS(scope.cancel(), trio::MisuseError);
+          CHECK_THROWS_AS(scope.set_deadline(trio::expired), trio::MisuseError);
+          CHECK_THROWS_AS(scope.set_shield(true), trio::MisuseError);
+          checkpoint();
+        });
+      }).join();
+
+      CHECK(!event.is_set());
+      CHECK(lot.size() == 1);
+      CHECK(!scope.cancel_called());
+      CHECK(nursery.child_task_count() == 6);
+      wait_all_tasks_blocked();
+      CHECK(log.empty());
+      event.set();
+      lot.unpark_one();
+      sender.send_nowait("value");
+      CHECK(rest.receive_nowait() == "sent");
+      reschedule(*parked);
+      scope.cancel();
+      nursery.join();
+    });
+    CHECK(log == Log{"event", "lot", "value", "task"});
+  });
 }

@@ -247,8 +247,7 @@ TEST_CASE("a SIGSEGV that was sent ends the program as one of its own making doe
   CHECK(!ending.says("trio: stack overflow"));
 }
 
-TEST_CASE("hidden: a program that ignores SIGSEGV is sent one, and then makes one" *
-          doctest::skip()) {
+TEST_CASE("hidden: SIGSEGV comes to a program that ignores it" * doctest::skip()) {
   signal(SIGSEGV, SIG_IGN);
   run_named("deaf", [] {
     raise(SIGSEGV);
@@ -260,14 +259,13 @@ TEST_CASE("hidden: a program that ignores SIGSEGV is sent one, and then makes on
 }
 
 TEST_CASE("a program that ignores SIGSEGV goes on ignoring those that are sent") {
-  auto const ending =
-      run_hidden_case("hidden: a program that ignores SIGSEGV is sent one, and then makes one");
+  auto const ending = run_hidden_case("hidden: SIGSEGV comes to a program that ignores it");
   check_died_of(ending, SIGSEGV);
   CHECK(ending.says("still alive"));
   CHECK(!ending.says("immortal"));
 }
 
-TEST_CASE("hidden: runs that are to report overflows, and not" * doctest::skip()) {
+TEST_CASE("hidden: runs with and without reports of overflows" * doctest::skip()) {
   auto const handler_during_run = [](bool report) {
     trio::RunOptions options;
     options.report_stack_overflows = report;
@@ -284,7 +282,7 @@ TEST_CASE("hidden: runs that are to report overflows, and not" * doctest::skip()
 }
 
 TEST_CASE("SIGSEGV has a handler from the first run on that is to report overflows") {
-  auto const ending = run_hidden_case("hidden: runs that are to report overflows, and not");
+  auto const ending = run_hidden_case("hidden: runs with and without reports of overflows");
   INFO(ending.errors);
   CHECK(ending.signal == 0);
   CHECK(ending.exit_code == 0);
