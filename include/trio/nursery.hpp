@@ -128,7 +128,10 @@ template <class T> struct StatusValue<TaskStatus<T>&> {
 };
 
 // Calls fn(args..., *status).
-template <class F, class T> struct WithStatus {
+template <class F, class T> struct WithStatus : Wrapper {
+  WithStatus(F function, std::shared_ptr<TaskStatus<T>> reported)
+      : fn(std::move(function)), status(std::move(reported)) {}
+
   F fn;
   std::shared_ptr<TaskStatus<T>> status;
 
@@ -239,7 +242,7 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
     if constexpr (callable)
       start_and_wait(
           *status,
-          detail::make_job(detail::WithStatus<std::decay_t<F>, T>{std::forward<F>(fn), status},
+          detail::make_job(detail::WithStatus<std::decay_t<F>, T>(std::forward<F>(fn), status),
                            std::forward<A>(args)...),
           std::move(options));
     if constexpr (!std::is_void_v<T>) return std::move(status->value_).value();

@@ -47,6 +47,18 @@ struct RunOptions {
 
 namespace detail {
 void run(RunOptions const& options, std::unique_ptr<Job> main);
+
+// Calls fn(args...) and keeps what it returns.
+template <class F, class Result> struct KeepingResult : Wrapper {
+  KeepingResult(F function, std::optional<Result>& kept) : fn(std::move(function)), result(&kept) {}
+
+  F fn;
+  std::optional<Result>* result;
+
+  template <class... A> void operator()(A&&... args) {
+    result->emplace(std::invoke(std::move(fn), std::forward<A>(args)...));
+  }
+};
 }  // namespace detail
 
 // Runs `fn(args...)` as the main task of a new run on this thread and returns what it returns, or
@@ -66,12 +78,9 @@ template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&..
     detail::run(options, detail::make_job(std::forward<F>(fn), std::forward<A>(args)...));
   } else {
     std::optional<Result> result;
-    detail::run(options,
-                detail::make_job(
-                    [&result](std::decay_t<F> function, std::decay_t<A>... arguments) {
-                      result.emplace(std::invoke(std::move(function), std::move(arguments)...));
-                    },
-                    std::forward<F>(fn), std::forward<A>(args)...));
+    detail::run(options, detail::make_job(detail::KeepingResult<std::decay_t<F>, Result>(
+                                              std::forward<F>(fn), result),
+                                          std::forward<A>(args)...));
     return std::move(*result);
   }
 }

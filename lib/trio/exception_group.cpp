@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "type_name.hpp"
-
 #include <trio/cancelled.hpp>
+#include <trio/detail/type_name.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
-
-#include <cxxabi.h>
 
 namespace trio {
 
 namespace detail {
-
-std::string demangle(char const* mangled) {
-  int status = 0;
-  std::unique_ptr<char, void (*)(void*)> const readable(
-      abi::__cxa_demangle(mangled, nullptr, nullptr, &status), std::free);
-  return status == 0 ? readable.get() : mangled;
-}
 
 void* object_in(std::exception_ptr const& error, std::type_info const& type) noexcept {
   std::type_info const* thrown = error ? error.__cxa_exception_type() : nullptr;
