@@ -131,4 +131,23 @@ std::exception_ptr make_exception_group(std::string message,
   return std::make_exception_ptr(BaseExceptionGroup(std::move(message), std::move(exceptions)));
 }
 
+MultipleErrors::MultipleErrors(std::exception_ptr group)
+    : std::runtime_error("trio: there is more than one error: " + describe(group)),
+      group_(std::move(group)) {}
+
+void rethrow_single(std::exception_ptr const& error) {
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  if (!group) std::rethrow_exception(error);
+  std::exception_ptr single, cancelled;
+  bool several = false;
+  for (auto const& member : group->exceptions()) {
+    if (exception_cast<Interrupted>(member)) std::rethrow_exception(member);
+    auto& kind = exception_cast<Cancelled>(member) ? cancelled : single;
+    several = several || (&kind == &single && single);
+    if (!kind) kind = member;
+  }
+  if (several) throw MultipleErrors(error);
+  std::rethrow_exception(single ? single : cancelled);
+}
+
 }  // namespace trio
