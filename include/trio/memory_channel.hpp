@@ -19,6 +19,7 @@ namespace trio {
 // A memory channel without a bound: send() never waits (and memory is the limit).
 inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
 
+// What a channel holds, and who uses it: of the channel as a whole, at whichever end one asks.
 // Mirrors trio.MemoryChannelStatistics.
 struct MemoryChannelStatistics {
   std::size_t current_buffer_used = 0;
@@ -27,6 +28,8 @@ struct MemoryChannelStatistics {
   std::size_t open_receive_channels = 0;
   std::size_t tasks_waiting_send = 0;
   std::size_t tasks_waiting_receive = 0;
+  // The most that the buffer has held so far.
+  std::size_t peak_buffer_used = 0;
 };
 
 template <class T> class MemorySendChannel;
@@ -66,6 +69,7 @@ template <class T> class ChannelState {
     }
     if (buffer_.size() >= capacity_) return false;
     buffer_.push_back(std::move(value));
+    peak_ = std::max(peak_, buffer_.size());
     return true;
   }
 
@@ -113,8 +117,8 @@ template <class T> class ChannelState {
   }
 
   MemoryChannelStatistics statistics() const {
-    return {buffer_.size(), capacity_,       open_senders,
-            open_receivers, count(senders_), count(receivers_)};
+    return {buffer_.size(),  capacity_,         open_senders, open_receivers,
+            count(senders_), count(receivers_), peak_};
   }
 
   std::size_t open_senders = 0;
@@ -157,6 +161,7 @@ template <class T> class ChannelState {
 
   std::size_t const capacity_;
   std::deque<T> buffer_;
+  std::size_t peak_ = 0;
   Waiters senders_;
   Waiters receivers_;
 };
@@ -168,12 +173,14 @@ template <class T> class ChannelState {
 // thread's run throws MisuseError. Mirrors trio.MemorySendChannel.
 template <class T> class MemorySendChannel {
  public:
-  MemorySendChannel(MemorySendChannel&& other) noexcept : state_(std::move(other.state_)) {}
+  MemorySendChannel(MemorySendChannel&& other) noexcept
+      : state_(std::move(other.state_)), closed_(std::exchange(other.closed_, true)) {}
 
   MemorySendChannel& operator=(MemorySendChannel&& other) noexcept {
     if (this != &other) {
       close();
       state_ = std::move(other.state_);
+      closed_ = std::exchange(other.closed_, true);
     }
     return *this;
   }
@@ -203,10 +210,14 @@ template <class T> class MemorySendChannel {
   // Idempotent; not a checkpoint. Tasks that wait in send() here get ClosedResourceError; when the
   // last sending end closes, receivers see the end of the channel after what is buffered.
   void close() {
-    if (auto state = std::exchange(state_, nullptr)) state->close_sender(this);
+    if (!std::exchange(closed_, true)) state_->close_sender(this);
   }
 
-  MemoryChannelStatistics statistics() const { return open_state()->statistics(); }
+  // Of the channel, though this end be closed; of none if it was moved from. Counts the tasks that
+  // wait. Not a checkpoint.
+  MemoryChannelStatistics statistics() const {
+    return state_ ? state_->statistics() : MemoryChannelStatistics();
+  }
 
  private:
   friend struct MemoryChannelPair<T>;
@@ -218,11 +229,13 @@ template <class T> class MemorySendChannel {
   }
 
   std::shared_ptr<detail::ChannelState<T>> open_state() const {
-    if (!state_) throw ClosedResourceError("trio: this send channel is closed");
+    if (closed_) throw ClosedResourceError("trio: this send channel is closed");
     return state_;
   }
 
+  // Null when moved from.
   std::shared_ptr<detail::ChannelState<T>> state_;
+  bool closed_ = false;
 };
 
 // The receiving end of a memory channel. Closes when destroyed. Clones compete for the values.
@@ -230,12 +243,14 @@ template <class T> class MemorySendChannel {
 // Mirrors trio.MemoryReceiveChannel.
 template <class T> class MemoryReceiveChannel {
  public:
-  MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept : state_(std::move(other.state_)) {}
+  MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept
+      : state_(std::move(other.state_)), closed_(std::exchange(other.closed_, true)) {}
 
   MemoryReceiveChannel& operator=(MemoryReceiveChannel&& other) noexcept {
     if (this != &other) {
       close();
       state_ = std::move(other.state_);
+      closed_ = std::exchange(other.closed_, true);
     }
     return *this;
   }
@@ -275,10 +290,17 @@ template <class T> class MemoryReceiveChannel {
   // Idempotent; not a checkpoint. Tasks that wait in receive() here get ClosedResourceError; when
   // the last receiving end closes, senders get BrokenResourceError and what is buffered is dropped.
   void close() {
-    if (auto state = std::exchange(state_, nullptr)) state->close_receiver(this);
+    if (std::exchange(closed_, true)) return;
+    // What is dropped from the buffer may own this end.
+    auto const state = state_;
+    state->close_receiver(this);
   }
 
-  MemoryChannelStatistics statistics() const { return open_state()->statistics(); }
+  // Of the channel, though this end be closed; of none if it was moved from. Counts the tasks that
+  // wait. Not a checkpoint.
+  MemoryChannelStatistics statistics() const {
+    return state_ ? state_->statistics() : MemoryChannelStatistics();
+  }
 
   struct Sentinel {};
 
@@ -323,11 +345,13 @@ template <class T> class MemoryReceiveChannel {
   }
 
   std::shared_ptr<detail::ChannelState<T>> open_state() const {
-    if (!state_) throw ClosedResourceError("trio: this receive channel is closed");
+    if (closed_) throw ClosedResourceError("trio: this receive channel is closed");
     return state_;
   }
 
+  // Null when moved from.
   std::shared_ptr<detail::ChannelState<T>> state_;
+  bool closed_ = false;
 };
 
 template <class T> struct MemoryChannelPair {
