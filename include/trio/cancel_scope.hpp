@@ -141,6 +141,7 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   friend class detail::List<CancelScope, detail::ChildScopeTag>;
   friend class TaskStatusBase;
   friend Time current_effective_deadline();
+  friend std::string describe(CancelScope const& scope);
 
   enum class State { unentered, open, closed };
 
@@ -191,6 +192,11 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   detail::TaskRecord* owner_ = nullptr;
   int outer_uncaught_ = 0;
 };
+
+// "a cancel scope, active, deadline is 9.50 seconds from now", for logs and reports: whether it was
+// entered and left, what has cancelled it, or else its deadline. Not a checkpoint. Mirrors the
+// repr() of trio.CancelScope.
+std::string describe(CancelScope const& scope);
 
 // The deadline that applies to the current task here: the earliest of its scopes' up to and
 // including the first shield (a destructor run by unwinding counts as one); `expired` if already

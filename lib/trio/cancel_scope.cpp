@@ -4,6 +4,8 @@
 #include <trio/cancel_scope.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -60,6 +62,36 @@ std::string describe(CancelReason const& reason) {
   if (!reason.source_task.empty()) text += " (task '" + reason.source_task + "')";
   if (!reason.reason.empty()) text += ": " + reason.reason;
   return text;
+}
+
+std::string describe(CancelScope const& scope) {
+  std::string text = "a cancel scope";
+  switch (scope.state_) {
+    case CancelScope::State::unentered:
+      text += ", not entered";
+      break;
+    case CancelScope::State::open:
+      text += ", active";
+      break;
+    case CancelScope::State::closed:
+      text += ", exited";
+      break;
+  }
+  if (scope.cancel_called_) return text + ", cancelled: " + describe(scope.cause());
+  auto const seconds = [](Duration length) {
+    std::array<char, 32> figure{};
+    std::snprintf(figure.data(), figure.size(), "%.2f seconds",
+                  std::chrono::duration<double>(length.nanoseconds()).count());
+    return std::string(figure.data());
+  };
+  if (scope.relative_)
+    return text + ", deadline is " + seconds(*scope.relative_) + " after its entry";
+  detail::Runner* runner = detail::Runner::of_this_thread();
+  if (scope.deadline_ == never || !runner) return text;
+  Time const now = runner->now();
+  return text + ", deadline is " +
+         (scope.deadline_ < now ? seconds(between(scope.deadline_, now)) + " ago"
+                                : seconds(between(now, scope.deadline_)) + " from now");
 }
 
 CancelScope::CancelScope(Duration timeout, bool shield) : CancelScope(never, shield) {

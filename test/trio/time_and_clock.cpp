@@ -446,6 +446,19 @@ TEST_CASE("a timeout with a shield hears nothing from outside and still ends [ti
   });
 }
 
+TEST_CASE("fail_after() behind a shield is too slow in a scope that is cancelled, too [ti:138]") {
+  run([] {
+    trio::CancelScope outer;
+    within(outer, [&] {
+      outer.cancel();
+      CHECK_THROWS_AS(trio::shielded([] { trio::fail_after(3s, [] { trio::sleep_forever(); }); }),
+                      trio::TooSlowError);
+      CHECK(current_time() == at(3s));
+    });
+    CHECK_FALSE(outer.cancelled_caught());
+  });
+}
+
 TEST_CASE("a timeout counts from the entry of its scope, not from its making [ti:212]") {
   run([](MockClock& clock) {
     auto scope = trio::CancelScope::after(5s);
