@@ -3,7 +3,6 @@
 
 #include <trio/errors.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -24,10 +23,10 @@ EntryQueue::~EntryQueue() { ::close(wake_descriptor_); }
 void EntryQueue::push(std::function<void()> fn, void const* idempotent) {
   std::lock_guard const lock(mutex_);
   if (closed_) throw RunFinishedError();
-  bool const queued =
-      idempotent && std::any_of(calls_.begin(), calls_.end(),
-                                [&](Call const& call) { return call.idempotent == idempotent; });
-  if (!queued) calls_.push_back({std::move(fn), idempotent});
+  if (!idempotent || !keys_.contains(idempotent)) {
+    calls_.push_back({std::move(fn), idempotent});
+    if (idempotent) keys_.insert(idempotent);
+  }
   wake();
 }
 
@@ -46,6 +45,7 @@ void EntryQueue::run_queued(std::function<void(std::exception_ptr)> const& faile
     {
       std::lock_guard const lock(mutex_);
       fn = std::move(calls_.front().fn);
+      keys_.erase(calls_.front().idempotent);
       calls_.pop_front();
     }
     try {
