@@ -134,6 +134,13 @@ class Sequencer {
 // operation that hangs, leaks or terminates when cancelled just there. What else the scenario
 // throws is thrown on, nested in a std::runtime_error that tells the number of the cancel point.
 // Returns how many points were tried. Brings its own clock, which jumps (options.clock is ignored).
+// Outside of runs only.
 std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options = {});
+
+// The same with a SIGINT at each of the points, whatever RunOptions::sigint says; no signal is
+// sent. The scenario is the main task itself; Interrupted, alone or in groups, is what it may
+// throw.
+std::uint64_t interrupt_at_every_checkpoint(std::function<void()> scenario,
+                                            RunOptions options = {});
 
 }  // namespace trio::testing

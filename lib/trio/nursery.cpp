@@ -18,6 +18,16 @@ void throw_body_was_cut_short() {
 
 }  // namespace detail
 
+namespace {
+
+bool is_interrupt(std::exception_ptr const& error) {
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  return group ? group->find<Interrupted>() != nullptr
+               : exception_cast<Interrupted>(error) != nullptr;
+}
+
+}  // namespace
+
 Nursery::Nursery() : parent_task_(detail::Runner::current_task()) {
   parent_task_.open_nurseries.push_back(*this);
   scope_.open(parent_task_);
@@ -51,7 +61,10 @@ void Nursery::spawn(std::unique_ptr<detail::Job> job, TaskOptions options,
 
 void Nursery::add_error(std::exception_ptr error, std::string source_task) {
   errors_.push_back(error);
-  if (!scope_.cancel_called_)
+  if (scope_.cancel_called_) return;
+  if (is_interrupt(error))
+    scope_.cancel(CancelReason{CancelSource::interrupt, std::move(source_task), {}});
+  else
     scope_.cancel(CancelReason{CancelSource::nursery, std::move(source_task), describe(error)});
 }
 

@@ -42,11 +42,11 @@ Runner& Runner::current() {
   return *of_this_thread_;
 }
 
-TaskRecord& Runner::current_task() {
+Runner& Runner::of_current_task() {
   Runner* runner = of_this_thread_;
   if (!runner || !runner->running_)
     throw MisuseError("trio: this must be called from a task, inside trio::run");
-  return *runner->running_;
+  return *runner;
 }
 
 Runner::Runner(RunOptions const& options)
@@ -58,12 +58,13 @@ Runner::Runner(RunOptions const& options)
       poller_(entry_queue_->wake_descriptor()),
       random_(options.shuffle_seed.value_or(0)) {
   if (!clock_) clock_ = own_clock_.get();
-  of_this_thread_ = this;
   if (options_.report_stack_overflows) {
     report_stack_overflows();
     prepare_thread_for_overflow_reports();
   }
   root_scope_.open_as_root(*this);
+  // Last: if anything throws before, no destructor takes it back.
+  of_this_thread_ = this;
 }
 
 Runner::~Runner() {
@@ -175,8 +176,11 @@ void Runner::run_task(TaskRecord& task) noexcept {
   } catch (...) {
     task.error = std::current_exception();
   }
-  // On the task's own stack: destructors of its arguments may park.
+  // On the task's own stack, and shielded as in unwinding: destructors of its arguments and locals
+  // may park, and must not throw.
+  task.scope_uncaught = task.outermost_uncaught = -1;
   task.job.reset();
+  task.locals.reset();
   task.finished = true;
 }
 
@@ -360,8 +364,8 @@ void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
 }
 
 void Runner::count_cancel_point() {
-  if (!cancel_target_ || --cancel_countdown_ > 0) return;
-  std::exchange(cancel_target_, nullptr)->cancel("testing::cancel_at_every_checkpoint");
+  if (disturb_countdown_ == 0 || --disturb_countdown_ > 0) return;
+  std::exchange(disturb_, nullptr)();
 }
 
 bool Runner::may_skip_switch() {
@@ -392,14 +396,24 @@ void Runner::checkpoint() {
       [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });
 }
 
+void Runner::checkpoint_if_cancelled() {
+  TaskRecord& task = *running_;
+  if (cancel_would_reach(task)) {
+    checkpoint();
+  } else {
+    ++task.counts.cancel_points;
+    count_cancel_point();
+  }
+}
+
 bool Runner::cancel_would_reach(TaskRecord const& task) const noexcept {
   int const uncaught = switcher_.uncaught_exceptions();
   return (task.scope_is_cancelled() && uncaught <= task.scope_uncaught) ||
-         (interrupt_pending_for(task) && uncaught == 0);
+         (interrupt_pending_for(task) && uncaught <= task.outermost_uncaught);
 }
 
 void Runner::deliver_interrupt() {
-  if (main_task_ && main_task_->parked_uncaught == 0)
+  if (main_task_ && main_task_->parked_uncaught <= main_task_->outermost_uncaught)
     main_task_->try_abort(lowlevel::RaiseCancel(nullptr));
 }
 
