@@ -29,7 +29,6 @@ struct TaskOptions {
 };
 
 namespace detail {
-struct NurseryTag;
 struct ChildTaskTag;
 struct ChildNurseryTag;
 struct NurseryBlock;
@@ -347,7 +346,8 @@ struct NurseryBlock {
 // Throws an exception group with every error of the body and the tasks, in the order in which they
 // happened, even if it is only one; trio::catching handles members. If the nursery's own scope cut
 // the body short before it returned its value, a body returning std::optional yields an empty one,
-// another MisuseError. Mirrors trio.open_nursery (strict exception groups).
+// another MisuseError. Throws MisuseError outside a task. Mirrors trio.open_nursery (strict
+// exception groups).
 template <class Body> auto open_nursery(Body&& body) {
   constexpr bool takes_nursery = std::is_invocable_v<Body, Nursery&>;
   static_assert(takes_nursery, "trio: the body of open_nursery takes a trio::Nursery&");

@@ -77,8 +77,8 @@ constexpr Duration between(Time start, Time end) noexcept {
   return std::chrono::nanoseconds(length);
 }
 
-// Where a run takes its time from. Called on the run's thread only. Must not throw: the run loop asks
-// it too, and what is thrown there ends the process with a sentence. Mirrors trio.abc.Clock.
+// Where a run takes its time from. Called on the run's thread only. Must not throw: the run loop
+// asks it too, and what is thrown there ends the process with a sentence. Mirrors trio.abc.Clock.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -100,15 +100,15 @@ class Clock {
 Time current_time();
 
 // Sleep. A checkpoint, always, even for zero. A negative length throws std::invalid_argument.
-// Throws MisuseError if someone reschedules the task by hand. Mirrors trio.sleep.
+// Throws MisuseError outside a task or if someone reschedules the task by hand. Mirrors trio.sleep.
 void sleep(Duration length);
 
 // Sleep until `deadline` on the run's clock; a checkpoint even if it has passed. Throws MisuseError
-// if someone reschedules the task by hand. Mirrors trio.sleep_until.
+// outside a task or if someone reschedules the task by hand. Mirrors trio.sleep_until.
 void sleep_until(Time deadline);
 
-// Sleep until cancelled. Throws MisuseError if someone reschedules the task by hand. Mirrors
-// trio.sleep_forever.
+// Sleep until cancelled. A checkpoint. Throws MisuseError outside a task or if someone reschedules
+// the task by hand. Mirrors trio.sleep_forever.
 [[noreturn]] void sleep_forever();
 
 }  // namespace trio
