@@ -83,8 +83,8 @@ class Switcher {
 
 // Reports an overflow of the running task's stack by the task's name, then lets the signal kill the
 // process as it would have, or the handler that was there before do its work. Installed once a
-// process, for good: it could not tell whether somebody has built on it since. `prepare_thread` gives
-// the calling thread the separate stack that a handler of overflows needs.
+// process, for good: it could not tell whether somebody has built on it since. `prepare_thread`
+// gives the calling thread the separate stack that a handler of overflows needs.
 void report_stack_overflows();
 void prepare_thread_for_overflow_reports();
 
