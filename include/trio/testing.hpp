@@ -138,8 +138,8 @@ class Sequencer {
 std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options = {});
 
 // The same with a SIGINT at each of the points, whatever RunOptions::sigint says; no signal is
-// sent. The scenario is the main task itself; Interrupted, alone or in groups, is what it may
-// throw.
+// sent. The scenario is the main task itself; Interrupted, alone or in groups, is what it may throw
+// and, once interrupted, must.
 std::uint64_t interrupt_at_every_checkpoint(std::function<void()> scenario,
                                             RunOptions options = {});
 

@@ -131,6 +131,7 @@ std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOpti
 std::uint64_t interrupt_at_every_checkpoint(std::function<void()> scenario, RunOptions options) {
   return for_every_cancel_point(options, [&](std::uint64_t ordinal, RunOptions const& with) {
     bool interrupted = false;
+    bool came_out = false;
     std::exception_ptr error;
     try {
       trio::run(with, [&] {
@@ -142,11 +143,14 @@ std::uint64_t interrupt_at_every_checkpoint(std::function<void()> scenario, RunO
         scenario();
       });
     } catch (...) {
-      error = detail::sieve(std::current_exception(), [](std::exception_ptr const& leaf) {
-        return exception_cast<Interrupted>(leaf) != nullptr;
+      error = detail::sieve(std::current_exception(), [&](std::exception_ptr const& leaf) {
+        bool const taken = exception_cast<Interrupted>(leaf) != nullptr;
+        came_out = came_out || taken;
+        return taken;
       });
     }
     if (error) std::rethrow_exception(error);
+    if (interrupted && !came_out) throw std::runtime_error("the interrupt was lost");
     return interrupted;
   });
 }

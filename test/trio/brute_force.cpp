@@ -685,4 +685,10 @@ TEST_CASE("interrupt_at_every_checkpoint interrupts at every point, and lets no 
                     }
                   }),
                   std::runtime_error);
+  CHECK_THROWS_AS(interrupt_at_every_checkpoint([] {
+                    try {
+                      trio::sleep(1s);
+                    } catch (trio::Interrupted const&) {}
+                  }),
+                  std::runtime_error);
 }
