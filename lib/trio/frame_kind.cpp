@@ -17,6 +17,8 @@ using Kind = StackFrame::Kind;
 constexpr std::array<std::string_view, 2> library_namespaces = {"trio", "tractor"};
 constexpr std::array<std::string_view, 4> internal_namespaces = {"std", "__gnu_cxx", "__cxxabiv1",
                                                                  "boost"};
+// Parts of these namespaces that are their insides.
+constexpr std::array<std::string_view, 4> internal_parts = {"runtime", "ipc", "spawn", "wire"};
 // Functions with C names, by how these begin.
 constexpr std::array<std::string_view, 21> internal_functions = {
     "_Unwind_",       "__cxa_",          "__gxx_",         "trio_guard",    "trio_walk_parked",
@@ -90,7 +92,7 @@ Kind kind_of_function(std::string_view name, std::string_view file) {
   for (;;) {
     std::string_view const component = take_component(rest);
     if (component.empty()) return Kind::library;
-    if (begins_with(component, "detail") || component == "_GLOBAL__N_1") return Kind::internal;
+    if (is_one_of(component, internal_parts) || begins_with(component, "detail") || component == "_GLOBAL__N_1") return Kind::internal;
   }
 }
 
