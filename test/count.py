@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSL-1.0
-"""Sums up a run of `meson test`: count.py BUILD prints `N passed, N failed`.
+"""Sums up a run of `meson test`: count.py BUILD STATUS prints `N passed, N failed`.
 
-A doctest program counts with its test cases, any other test as one. A program that dies, hangs or
+STATUS is the one that meson test ended with: bad without a failed test, it counts as one. A doctest program counts with its test cases, any other test as one. A program that dies, hangs or
 ends without doctest's summary counts as a failure. Exits with 1 if anything failed or if nothing
 ran."""
 
@@ -36,6 +36,9 @@ def main():
     counts = [count(test) for test in tests if test["result"] != "SKIP"]
     passed = sum(passed for passed, _ in counts)
     failed = sum(failed for _, failed in counts)
+    if failed == 0 and sys.argv[2] != "0":
+        print(f"meson test ended with {sys.argv[2]} although no test has failed.")
+        failed = 1
     print(f"{passed} passed, {failed} failed")
     sys.exit(0 if passed and not failed else 1)
 

@@ -36,7 +36,8 @@ struct ActorOptions {
   RuntimeVars runtime_vars = {};
   // What it may be called to run; for start_actor better given as an argument.
   Exposed expose = {};
-  // Another program than this one; its main must come to tractor::run or become_actor_if_spawned.
+  // Another program than this one, as a path; its main must come to tractor::run or
+  // become_actor_if_spawned.
   std::string executable = {};
   // How long a start may take until the actor has linked up.
   trio::Duration spawn_timeout = std::chrono::seconds(30);
@@ -71,18 +72,22 @@ class ActorNursery {
   ActorNursery& operator=(ActorNursery const&) = delete;
 
   // Starts an actor that serves calls of the functions `exposed` until it is cancelled, and waits
-  // until it has linked up. A checkpoint. Throws ActorDied if it cannot begin, SpawnError if its
-  // process cannot be started. Mirrors tractor's ActorNursery.start_actor.
+  // until it has linked up. A checkpoint. Throws ActorDied if it cannot begin, of which SpawnError
+  // means that its process cannot be started at all; std::system_error if this actor cannot listen;
+  // RuntimeFailure if it is ending; std::invalid_argument for options that make no sense. Mirrors
+  // tractor's ActorNursery.start_actor.
   Portal start_actor(std::string name, Exposed exposed, ActorOptions options = {}) {
     options.expose = exposed;
     return start_actor(std::move(name), std::move(options));
   }
 
+  // The same with all of it in the options; a name there is preferred.
   Portal start_actor(std::string name, ActorOptions options = {});
 
   // Starts an actor that runs F(args...) as its one task and ends. Does not wait for it to link up,
-  // so that many come up at once; a checkpoint. Throws SpawnError. What F throws, the nursery
-  // throws, as a RemoteActorError. Mirrors tractor's ActorNursery.run_in_actor.
+  // so that many come up at once; a checkpoint. Throws as start_actor does, and EncodeError for
+  // arguments that cannot be sent. What F throws, the nursery throws, as Portal::run would. Mirrors
+  // tractor's ActorNursery.run_in_actor.
   template <auto F, class... A> ResultPortal<result_of<F>> run_in_actor(A&&... args) {
     return run_in_actor<F>(ActorOptions{}, std::forward<A>(args)...);
   }

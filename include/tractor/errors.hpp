@@ -17,7 +17,8 @@ struct NoRuntime : std::logic_error {
   using std::logic_error::logic_error;
 };
 
-// The runtime cannot be started: this process has one. Mirrors tractor.RuntimeFailure.
+// The runtime cannot be started, as this task is in an actor already; or the actor is ending, and
+// takes nothing new. Mirrors tractor.RuntimeFailure.
 struct RuntimeFailure : std::logic_error {
   using std::logic_error::logic_error;
 };
@@ -56,7 +57,8 @@ struct FunctionNotExposed final : CallRefused {
   using CallRefused::CallRefused;
 };
 
-// Its program has no such function.
+// Its program has no such function, or none that it could tell for sure: of several of that name, or
+// of a static one called from another build.
 struct UnknownFunction final : CallRefused {
   using CallRefused::CallRefused;
 };

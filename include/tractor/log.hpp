@@ -19,6 +19,7 @@ enum class LogLevel : unsigned char {
   off,
 };
 
+// What it is called: "cancel". Never a checkpoint, as nothing here.
 std::string_view name(LogLevel level);
 // The level of that name ("cancel"), or empty.
 std::optional<LogLevel> log_level_named(std::string_view name);

@@ -21,7 +21,7 @@ enum class TransportKind : unsigned char {
 // variables and the transport.
 struct RootOptions {
   std::string name = "root";
-  // Empty: what the environment variable TRACTOR_LOGLEVEL says, or else warning.
+  // Empty: warning. The environment variable TRACTOR_LOGLEVEL overrides either.
   std::optional<LogLevel> log_level = std::nullopt;
   RuntimeVars runtime_vars = {};
   TransportKind transport = TransportKind::ipc;

@@ -220,17 +220,21 @@ TEST_CASE("C17: the value of a callee that swallowed its cancellation is dropped
 
 namespace {
 
-void outlast_cancellation() {
-  trio::shielded([] { trio::sleep(300ms); });
-}
+void outlast_cancellation() { trio::shielded(trio::sleep_forever); }
 
 }  // namespace
 
 TEST_CASE("a callee that does not end when cancelled keeps its caller no longer than agreed") {
-  with_daemon(tractor::expose<outlast_cancellation>, [](tractor::Portal daemon) {
-    auto const impatient = daemon.with({.cancel_patience = 10ms});
-    CHECK(trio::move_on_after(10ms, [&] { impatient.run<outlast_cancellation>(); }).cut_short);
-    CHECK(daemon.open_calls() == 0);
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto daemon = nursery.start_actor("daemon", {.expose = tractor::expose<outlast_cancellation>,
+                                                   .cancel_timeout = 10ms,
+                                                   .terminate_timeout = 10ms});
+      auto const impatient = daemon.with({.cancel_patience = 10ms});
+      CHECK(trio::move_on_after(10ms, [&] { impatient.run<outlast_cancellation>(); }).cut_short);
+      CHECK(daemon.open_calls() == 0);
+      nursery.cancel();
+    });
   });
 }
 
@@ -254,20 +258,25 @@ TEST_CASE("a 200 MB result and a 200 MB argument arrive whole") {
 }
 
 TEST_CASE("cancelling a call overtakes the bulk data in front of it") {
-  with_daemon(tractor::expose<bulk, wait_to_be_cancelled, tally>, [](tractor::Portal daemon) {
-    trio::Event begun;
+  with_daemon(tractor::expose<weigh, wait_to_be_cancelled, tally>, [](tractor::Portal daemon) {
+    std::string order;
     trio::CancelScope scope;
+    std::vector<std::uint8_t> const load(100'000'000);
     trio::open_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon([&] {
-        while (daemon.run<tally>().first == 0) {}
-        begun.set();
+        static_cast<void>(scope.enter([&] { daemon.run<wait_to_be_cancelled>(); }));
+        order += "c";
       });
-      nursery.start_soon(
-          [&] { static_cast<void>(scope.enter([&] { daemon.run<wait_to_be_cancelled>(); })); });
-      begun.wait();
-      for (int i = 0; i < 4; ++i) nursery.start_soon([&] { daemon.run<bulk>(50'000'000); });
+      while (daemon.run<tally>().first == 0) {}
+      nursery.start_soon([&] {
+        daemon.run<weigh>(load);
+        order += "b";
+      });
+      // The load is queued, as a call is sent before it first waits.
+      while (daemon.open_calls() < 2) trio::lowlevel::checkpoint();
       scope.cancel();
     });
+    CHECK(order == "cb");
     CHECK(daemon.run<tally>() == std::pair(1, 1));
   });
 }

@@ -3,13 +3,17 @@
 
 #include <trio/testing.hpp>
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include <signal.h>
 #include <unistd.h>
 
+using namespace std::chrono_literals;
 using support::in_root;
 
 TEST_CASE("A1: without a runtime, asking for the current actor throws NoRuntime") {
@@ -250,4 +254,83 @@ TEST_CASE("deferred clean-up runs in the root too, last deferred first, on every
                   }),
                   std::runtime_error);
   CHECK(order == "baba");
+}
+
+TEST_CASE("a SIGINT during deferred clean-up does not cut it, and is not lost") {
+  bool cleaned_up = false;
+  // In place of the test runner's.
+  auto const before = signal(SIGINT, SIG_DFL);
+  CHECK_THROWS_AS(in_root([&] {
+                    tractor::current_actor().lifetime().defer([&] {
+                      raise(SIGINT);
+                      trio::sleep(20ms);
+                      cleaned_up = true;
+                    });
+                  }),
+                  trio::Interrupted);
+  signal(SIGINT, before);
+  CHECK(cleaned_up);
+}
+
+TEST_CASE("an actor nursery that outlives its root has its actors ended with the root") {
+  pid_t pid = 0;
+  trio::run([&] {
+    trio::open_nursery([&](trio::Nursery& outer) {
+      trio::Event started;
+      tractor::open_root_actor({}, [&] {
+        outer.start_soon([&] {
+          tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+            pid = nursery.start_actor("left over", tractor::expose<introspect>).actor().pid;
+            started.set();
+            trio::sleep_forever();
+          });
+        });
+        started.wait();
+      });
+      CHECK(kill(pid, 0) == -1);
+      outer.cancel_scope().cancel();
+    });
+  });
+}
+
+TEST_CASE("a portal that outlives its root says that the actor is gone") {
+  trio::run([] {
+    auto const portal = tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto actor = nursery.start_actor("gone", tractor::expose<introspect>);
+      actor.cancel_actor();
+      return actor;
+    });
+    CHECK_THROWS_AS(portal.run<introspect>(), tractor::TransportClosed);
+    CHECK(portal.cancel_actor());
+  });
+}
+
+TEST_CASE("TRACTOR_LOGLEVEL overrides the level that the program asks for") {
+  setenv("TRACTOR_LOGLEVEL", "error", 1);
+  in_root({.log_level = tractor::LogLevel::debug},
+          [] { CHECK(tractor::current_actor().log_level() == tractor::LogLevel::error); });
+  unsetenv("TRACTOR_LOGLEVEL");
+}
+
+namespace {
+
+std::size_t descriptors_here() { return support::open_descriptors(); }
+
+}  // namespace
+
+TEST_CASE("an actor inherits no descriptor but those that are meant for it") {
+  int const open_to_all = dup(0);
+  std::size_t here = 0;
+  std::size_t more = 0;
+  in_root([&] {
+    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+      here = nursery.run_in_actor<descriptors_here>().result();
+      std::vector<int> others;
+      for (int i = 0; i < 10; ++i) others.push_back(dup(open_to_all));
+      more = nursery.run_in_actor<descriptors_here>().result();
+      for (int fd : others) close(fd);
+    });
+  });
+  close(open_to_all);
+  CHECK(more == here);
 }

@@ -46,8 +46,8 @@ class Link {
   // Waits until the peer is there and frames can be sent. A checkpoint. Throws TransportClosed.
   virtual void wait_connected() = 0;
 
-  // Queues a frame; never waits, not a checkpoint. Flow is controlled above, by credits. Throws
-  // TransportClosed.
+  // Queues a frame; never waits, not a checkpoint. Nothing bounds the queue here: who sends without
+  // waiting for answers must bound what it sends. Throws TransportClosed.
   virtual void send(Lane lane, Frame frame) = 0;
 
   // The next frame, those of the control lane first. A checkpoint. Throws TransportClosed when the

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <mutex>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>

@@ -6,6 +6,8 @@
 #include <trio/cancel_scope.hpp>
 #include <trio/lowlevel.hpp>
 
+#include <chrono>
+#include <stdexcept>
 #include <utility>
 
 namespace tractor {
@@ -15,6 +17,8 @@ Buffer Portal::call(FunctionId const& function, Buffer arguments) const {
 }
 
 bool Portal::cancel_actor(CancelActorOptions options) const {
+  if (options.timeout < trio::Duration(std::chrono::nanoseconds(0)))
+    throw std::invalid_argument("tractor: cancel_actor(): the timeout is negative");
   trio::lowlevel::checkpoint_if_cancelled();
   peer_->request_cancel("cancel_actor() by task " + trio::lowlevel::current_task().name());
   static_cast<void>(trio::move_on_after(options.timeout, [&] { peer_->over().wait(); }));
@@ -24,6 +28,8 @@ bool Portal::cancel_actor(CancelActorOptions options) const {
 ActorId const& Portal::actor() const { return peer_->id(); }
 
 std::size_t Portal::open_calls() const { return peer_->open_calls(); }
+
+std::size_t Portal::open_tasks() const { return peer_->open_tasks(); }
 
 std::span<std::byte const> detail::wait_for_result(runtime::Outcome& outcome) {
   if (trio::lowlevel::in_task())
