@@ -32,7 +32,7 @@ struct TaskTree {
   void const* function = nullptr;
   TaskState state = TaskState::ready;
   // How long it has been parked, in real time whatever the run's clock; 0 if it is not. Exact to a
-  // few milliseconds, or to what the run loop took for 16 passes without waiting.
+  // few milliseconds, or to what the run loop took for 64 passes without waiting.
   Duration parked_for = std::chrono::nanoseconds(0);
   // Its innermost scope is cancelled, by itself or from outside.
   bool cancelled = false;

@@ -29,7 +29,7 @@ constexpr std::chrono::nanoseconds longest_sleep = std::chrono::hours(24);
 constexpr std::uint64_t steps_between_polls = 256;
 // While it does not poll, the clock by which tasks are stamped when they park is looked at this
 // seldom: that costs as much as two steps.
-constexpr std::uint64_t passes_between_looks = 16;
+constexpr std::uint64_t passes_between_looks = 64;
 
 }  // namespace
 
