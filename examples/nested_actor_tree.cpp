@@ -25,7 +25,8 @@ std::vector<int> supervise(std::vector<int> const& numbers) {
   auto const middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
   return tractor::open_nursery([&](tractor::ActorNursery& nursery) {
     // Both halves at once.
-    auto one = nursery.run_in_actor<square>({.name = "leaf_1"}, std::vector(numbers.begin(), middle));
+    auto one =
+        nursery.run_in_actor<square>({.name = "leaf_1"}, std::vector(numbers.begin(), middle));
     auto two = nursery.run_in_actor<square>({.name = "leaf_2"}, std::vector(middle, numbers.end()));
     std::vector<int> squares = one.result();
     std::vector<int> const more = two.result();
@@ -36,7 +37,8 @@ std::vector<int> supervise(std::vector<int> const& numbers) {
 
 void amain() {
   auto const squares = tractor::open_nursery([](tractor::ActorNursery& nursery) {
-    return nursery.run_in_actor<supervise>({.name = "supervisor"}, std::vector{1, 2, 3, 4}).result();
+    return nursery.run_in_actor<supervise>({.name = "supervisor"}, std::vector{1, 2, 3, 4})
+        .result();
   });
   fmt::print("{}\n", squares);
 }

@@ -57,8 +57,8 @@ struct FunctionNotExposed final : CallRefused {
   using CallRefused::CallRefused;
 };
 
-// Its program has no such function, or none that it could tell for sure: of several of that name, or
-// of a static one called from another build.
+// Its program has no such function, or none that it could tell for sure: of several of that name,
+// or of a static one called from another build.
 struct UnknownFunction final : CallRefused {
   using CallRefused::CallRefused;
 };

@@ -78,9 +78,10 @@ struct TaskTreeOptions {
   std::size_t max_frames = 32;
 };
 
-// While it lives, the signal prints the tree of the run in which it was made, in one write: even if a task computes without ever stopping. The stacks are taken in the signal handler,
-// at once; a thread of its own finds the symbols and prints. A signal that comes meanwhile is
-// dropped. Whichever thread gets the signal passes it on to the run's thread.
+// While it lives, the signal prints the tree of the run in which it was made, in one write: even if
+// a task computes without ever stopping. The stacks are taken in the signal handler, at once; a
+// thread of its own finds the symbols and prints. A signal that comes meanwhile is dropped.
+// Whichever thread gets the signal passes it on to the run's thread.
 //
 // One at a time in a process. Make it and let it go on the run's thread, in a task. It leaves the
 // signal as it found it.

@@ -92,7 +92,9 @@ Kind kind_of_function(std::string_view name, std::string_view file) {
   for (;;) {
     std::string_view const component = take_component(rest);
     if (component.empty()) return Kind::library;
-    if (is_one_of(component, internal_parts) || begins_with(component, "detail") || component == "_GLOBAL__N_1") return Kind::internal;
+    if (is_one_of(component, internal_parts) || begins_with(component, "detail") ||
+        component == "_GLOBAL__N_1")
+      return Kind::internal;
   }
 }
 

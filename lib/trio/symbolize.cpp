@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "frame_kind.hpp"
 #include "modules.hpp"
-#include <trio/detail/type_name.hpp>
 
+#include <trio/detail/type_name.hpp>
 #include <trio/stack_trace.hpp>
 
 #include <algorithm>

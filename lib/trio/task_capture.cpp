@@ -3,8 +3,9 @@
 
 #include "runner.hpp"
 #include "task_record.hpp"
-#include <trio/detail/type_name.hpp>
 #include "unwind.hpp"
+
+#include <trio/detail/type_name.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -218,7 +218,8 @@ void kill_in_tree(std::string const& mode, bool the_root) {
   std::string middle;
   for (auto const& actor : support::living_actors(tree)) {
     std::string const pid = actor.substr(0, actor.find(' '));
-    if (actor.find("node0@") != std::string::npos && support::parent_of(actor) == root) middle = pid;
+    if (actor.find("node0@") != std::string::npos && support::parent_of(actor) == root)
+      middle = pid;
     // Which has its work to do first.
     if (actor.find("_tractor_warden") != std::string::npos && the_root) pids.push_back(pid);
   }
@@ -272,9 +273,9 @@ template <class Silence> void falls_silent(Silence&& silence) {
   auto const group = group_thrown_by([&] {
     in_root([&] {
       tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-        auto portal =
-            nursery.start_actor("silent", {.expose = tractor::expose<wedge, forever, own_pid>,
-                                           .unresponsive_after = 1500ms});
+        auto portal = nursery.start_actor(
+            "silent",
+            {.expose = tractor::expose<wedge, forever, own_pid>, .unresponsive_after = 1500ms});
         portal.template run<own_pid>();
         auto const start = Clock::now();
         auto const error = death_in([&] { trio::shielded([&] { silence(portal); }); });
@@ -311,8 +312,8 @@ TEST_CASE("F19: sixteen busy loops beside them starve no actor to death") {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
       std::vector<tractor::Portal> portals;
       for (int i = 0; i < 2; ++i)
-        portals.push_back(nursery.start_actor(
-            "quiet", {.expose = tractor::expose<own_pid>, .unresponsive_after = 1500ms * slowness}));
+        portals.push_back(nursery.start_actor("quiet", {.expose = tractor::expose<own_pid>,
+                                                        .unresponsive_after = 1500ms * slowness}));
       trio::sleep(5s);
       for (auto const& portal : portals) CHECK(portal.run<own_pid>() == portal.actor().pid);
       nursery.cancel();
@@ -362,10 +363,9 @@ TEST_CASE("F16: a peer that can be reached no more holds nobody's end up beyond 
   auto const start = Clock::now();
   in_root([] {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
-      auto portal =
-          nursery.start_actor("stopped", {.expose = tractor::expose<own_pid>,
-                                          .cancel_timeout = 500ms,
-                                          .terminate_timeout = 500ms});
+      auto portal = nursery.start_actor("stopped", {.expose = tractor::expose<own_pid>,
+                                                    .cancel_timeout = 500ms,
+                                                    .terminate_timeout = 500ms});
       kill(portal.actor().pid, SIGSTOP);
       nursery.cancel();
     });
@@ -551,7 +551,8 @@ std::size_t tasks_of_the_parent() { return tractor::current_actor().parent().ope
 TEST_CASE("F11: ten thousand calls, cancelled at random, leave no dialog open on either side") {
   in_root([] {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
-      auto portal = nursery.start_actor("busy", tractor::expose<forever, own_pid, tasks_of_the_parent>);
+      auto portal =
+          nursery.start_actor("busy", tractor::expose<forever, own_pid, tasks_of_the_parent>);
       std::uint64_t state = 42;
       auto const random = [&] {
         state = state * 6364136223846793005u + 1442695040888963407u;

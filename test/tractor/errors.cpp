@@ -371,8 +371,8 @@ TEST_CASE("B7: a registered error is rethrown as itself, fields included, and kn
 TEST_CASE("B7: an unregistered error, or one that cannot be serialised, keeps name and text") {
   in_root([] {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
-      auto portal = nursery.start_actor("shop", {.log_level = tractor::LogLevel::off,
-                                                 .expose = tractor::expose<order>});
+      auto portal = nursery.start_actor(
+          "shop", {.log_level = tractor::LogLevel::off, .expose = tractor::expose<order>});
       try {
         portal.run<order>(3);
         FAIL("no error");
@@ -424,9 +424,8 @@ void fail_with_a_stack() { fail_in_a_helper(); }
 
 void rethrow_with_a_stack() {
   trio::open_nursery([](trio::Nursery& nursery) {
-    nursery.start_soon([] {
-      static_cast<void>(trio::move_on_after(1h, [] { fail_in_a_helper(); }));
-    });
+    nursery.start_soon(
+        [] { static_cast<void>(trio::move_on_after(1h, [] { fail_in_a_helper(); })); });
   });
 }
 
@@ -452,7 +451,8 @@ TEST_CASE("a remote error has the true stack of its throw, with files and lines"
         CHECK(shows(error.stack(), "fail_in_a_helper"));
         CHECK(shows(error.stack(), "fail_with_a_stack"));
         std::string const report = error.report();
-        CHECK(report.starts_with("std::out_of_range: no such key\n  thrown in actor thrower (pid "));
+        CHECK(
+            report.starts_with("std::out_of_range: no such key\n  thrown in actor thrower (pid "));
         CHECK(report.find("fail_in_a_helper() at ") != std::string::npos);
         CHECK(report.find("__cxa_throw") == std::string::npos);
       }

@@ -135,7 +135,8 @@ void ZmqListener::let_in(ZmqRoute route, zmq::message_t const& greeting) {
     say(route, ZmqKind::end);
     return;
   }
-  // That an earlier connection with this descriptor has ended must not be taken for the end of this.
+  // That an earlier connection with this descriptor has ended must not be taken for the end of
+  // this.
   monitor_->catch_up();
   auto const [link, lane] = expected.mapped();
   peers_[route] = {link, lane, std::atoi(property(greeting, "__fd"))};

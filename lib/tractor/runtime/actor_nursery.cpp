@@ -153,9 +153,8 @@ void run_actor_nursery(RootOptions const* options, std::function<void(ActorNurse
       auto const thrown = trio::detail::caught_from([&] { body(actors); });
       if (!thrown) return;
       // What an actor threw and the body met in result(): the actor's own task throws it.
-      auto rest = trio::detail::sieve(thrown, [&](std::exception_ptr const& error) {
-        return actors.has_thrown(error);
-      });
+      auto rest = trio::detail::sieve(
+          thrown, [&](std::exception_ptr const& error) { return actors.has_thrown(error); });
       if (rest) std::rethrow_exception(std::move(rest));
     });
   };

@@ -42,8 +42,8 @@ void add_fields(BoxedError& box, std::exception_ptr const& error) {
     box.registered_as = thrown.name();
   } catch (...) {
     // What a type's own serialize throws must not stand in the way of the error itself.
-    log(LogLevel::error, "cannot serialise " + box.type + ": " +
-                             trio::describe(std::current_exception()));
+    log(LogLevel::error,
+        "cannot serialise " + box.type + ": " + trio::describe(std::current_exception()));
   }
 }
 

@@ -11,8 +11,8 @@
 namespace tractor::runtime {
 
 // What came out of `function` here in `self`, as the message that ends its dialog: an error, or,
-// if it is nothing but Cancelled, that the dialog was cancelled. For a peer of another build, stacks
-// get their symbols here.
+// if it is nothing but Cancelled, that the dialog was cancelled. For a peer of another build,
+// stacks get their symbols here.
 wire::Error box_outcome(std::exception_ptr const& error, std::string const& function,
                         std::uint64_t dialog, ActorId const& self, bool same_build);
 

@@ -88,7 +88,8 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
   service.start_soon({.name = "messages from " + child->id_.name}, [child] { child->read_link(); });
   if (child->process_->errors() >= 0) {
     child->stderr_.emplace(child->process_->errors(), spawn::tree_errors(), parent.stderr_lock());
-    service.start_soon({.name = "stderr of " + child->id_.name}, [child] { child->stderr_->run(); });
+    service.start_soon({.name = "stderr of " + child->id_.name},
+                       [child] { child->stderr_->run(); });
   }
   return child;
 }
@@ -104,9 +105,8 @@ void Child::read_link() {
     else
       parent_.tell_signals_to(*this, process_->handle());
     if (!greeted.cut_short && unresponsive_after_)
-      parent_.service_nursery().start_soon(
-          {.name = "pulse of " + id_.name},
-          [child = shared_from_this()] { child->watch_pulse(); });
+      parent_.service_nursery().start_soon({.name = "pulse of " + id_.name},
+                                           [child = shared_from_this()] { child->watch_pulse(); });
   } catch (TransportClosed const&) {
     // serve() meets it too, and finds out why.
   } catch (DecodeError const& error) {
@@ -141,9 +141,9 @@ void Child::watch_process() {
     static_cast<void>(trio::move_on_after(last_words_time, [&] { link_ended_.wait(); }));
   bool const orderly = may_be_orderly && peer_->said_goodbye();
   if (!orderly && (!killed_by_us_ || !cause_.empty()))
-    death_ = std::make_exception_ptr(
-        ActorDied(id_, ended ? ended->status : -1, ended && ended->signalled, cause_,
-                  stderr_ ? stderr_->tail() : std::string()));
+    death_ = std::make_exception_ptr(ActorDied(id_, ended ? ended->status : -1,
+                                               ended && ended->signalled, cause_,
+                                               stderr_ ? stderr_->tail() : std::string()));
   exited_.set();
   if (peer_->is_ready())
     static_cast<void>(trio::move_on_after(settling_time, [&] { peer_->over().wait(); }));
@@ -171,7 +171,8 @@ void Child::watch_pulse() {
       if (silence >= patience)
         return end_because(
             "its scheduler has not answered for " +
-            std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(patience).count()) +
+            std::to_string(
+                std::chrono::duration_cast<std::chrono::milliseconds>(patience).count()) +
             " ms: its process was stopped, or a task computes or blocks without a checkpoint "
             "(ActorOptions::unresponsive_after)");
     }
@@ -198,8 +199,7 @@ void Child::stop(std::string reason) {
     if (gone_within(cancel_timeout_)) return;
     killed_by_us_ = true;
     if (!hurried_) {
-      log(LogLevel::warning,
-          "actor " + describe(id_) + " does not end as asked; sending SIGTERM");
+      log(LogLevel::warning, "actor " + describe(id_) + " does not end as asked; sending SIGTERM");
       process_->signal(SIGTERM);
       if (gone_within(terminate_timeout_)) return;
     }

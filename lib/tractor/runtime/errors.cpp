@@ -47,8 +47,8 @@ ContextCancelled::ContextCancelled(BoxedError error, trio::CancelReason reason)
 
 ActorDied::ActorDied(ActorId actor, int status, bool signalled, std::string const& cause,
                      std::string stderr_tail)
-    : std::runtime_error("tractor: actor " + describe(actor) + " died: " +
-                         (cause.empty() ? how_it_died(status, signalled) : cause) +
+    : std::runtime_error("tractor: actor " + describe(actor) +
+                         " died: " + (cause.empty() ? how_it_died(status, signalled) : cause) +
                          last_words(stderr_tail)),
       last_(std::make_shared<Last const>(Last{std::move(actor), std::move(stderr_tail)})),
       status_(status),

@@ -16,6 +16,7 @@
 #include <tractor/log.hpp>
 #include <tractor/portal.hpp>
 #include <trio/cancel_scope.hpp>
+#include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 #include <trio/io.hpp>
@@ -84,7 +85,8 @@ void LocalActor::expose(std::vector<wire::FunctionRef> const& functions, bool sa
   for (wire::FunctionRef const& function : functions) {
     auto const known = exposed_.size();
     if (same_build) {
-      if (auto const* entry = resolve(registered, {function.name, function.record, function.signature_hash}).entry)
+      if (auto const* entry =
+              resolve(registered, {function.name, function.record, function.signature_hash}).entry)
         exposed_.push_back(entry);
     } else {
       // By name alone: whether the signature is the same, each call asks for itself.
@@ -227,11 +229,8 @@ void LocalActor::run_deferred() {
   while (!lifetime_.deferred_.empty()) {
     auto const clean_up = std::move(lifetime_.deferred_.back());
     lifetime_.deferred_.pop_back();
-    try {
-      clean_up();
-    } catch (...) {
-      log(LogLevel::error, "deferred clean-up failed: " + trio::describe(std::current_exception()));
-    }
+    if (auto const error = trio::detail::caught_from(clean_up))
+      log(LogLevel::error, "deferred clean-up failed: " + report(error));
   }
 }
 
@@ -332,7 +331,8 @@ std::unique_ptr<trio::TaskTreeOnSignal> LocalActor::watch_for_task_trees() {
   // The program's own, if it has a use for it.
   if (!runtime::SignalWatch::is_default(SIGUSR1)) return nullptr;
   trio::TaskTreeOptions options;
-  options.heading = "Tasks of actor " + describe(id_) + ", at depth " + std::to_string(depth_) + ":";
+  options.heading =
+      "Tasks of actor " + describe(id_) + ", at depth " + std::to_string(depth_) + ":";
   options.output = spawn::tree_errors();
   options.afterwards = [this] {
     std::lock_guard const lock(signalled_mutex_);
@@ -359,8 +359,8 @@ void LocalActor::kill_descendants_of(ActorId const& child) {
   for (int i = 0; i < sweeps && !left.empty(); ++i) {
     for (Descriptor const& process : left) spawn::signal(process, SIGKILL);
     for (Descriptor const& process : left)
-      static_cast<void>(trio::move_on_after(
-          sweep_patience, [&] { trio::lowlevel::wait_readable(process.get()); }));
+      static_cast<void>(trio::move_on_after(sweep_patience,
+                                            [&] { trio::lowlevel::wait_readable(process.get()); }));
     // They may have been starting others.
     left = spawn::find_descendants(ids);
   }

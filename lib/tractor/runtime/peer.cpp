@@ -386,12 +386,13 @@ void Peer::on(wire::Start start, Buffer arguments) {
       {start.function.name, same_build ? start.function.record : 0, start.function.signature_hash});
   if (!resolution.entry) {
     bool const mismatch = resolution.refusal == Refusal::signature_mismatch;
-    refuse(start.dialog,
-           mismatch                                     ? wire::RefusedBecause::signature
-           : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
-                                                        : wire::RefusedBecause::unknown,
-           resolution.sentence +
-               (mismatch ? "; the caller's signature: " + printable(start.function.signature) : ""));
+    refuse(
+        start.dialog,
+        mismatch                                     ? wire::RefusedBecause::signature
+        : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
+                                                     : wire::RefusedBecause::unknown,
+        resolution.sentence +
+            (mismatch ? "; the caller's signature: " + printable(start.function.signature) : ""));
     return;
   }
   auto const served = std::make_shared<Served>(
@@ -419,8 +420,7 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Se
     result = std::move(*outcome.value);
   });
   if (thrown)
-    error = box_outcome(thrown, entry.id().readable_name(), dialog, self_,
-                        build_id_ == build_id());
+    error = box_outcome(thrown, entry.id().readable_name(), dialog, self_, build_id_ == build_id());
   tasks_.erase(dialog);
   if (error)
     try_send(Lane::control, *error);

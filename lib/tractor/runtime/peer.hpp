@@ -85,8 +85,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // has ended, but not longer than `patience`. A checkpoint.
   Buffer call(FunctionId const& function, Buffer arguments, trio::Duration patience);
 
-  // Whether the scheduler of the actor answers within `patience`; true if the link ends meanwhile. A
-  // checkpoint. One task at a time.
+  // Whether the scheduler of the actor answers within `patience`; true if the link ends meanwhile.
+  // A checkpoint. One task at a time.
   bool answers_within(trio::Duration patience);
 
   // Asks the actor to end, as soon as the handshake is done. Not a checkpoint; does nothing if the

@@ -45,8 +45,7 @@ Descriptor lock(std::string const& directory, int flags) {
 
 bool is_ours(std::string const& path) {
   struct stat status = {};
-  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-         status.st_uid == geteuid();
+  return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
 }
 
 void remove(std::string const& directory) {

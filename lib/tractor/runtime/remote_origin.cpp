@@ -57,8 +57,9 @@ class Report {
   void add(BoxedError const& error, BoxedError const* around, std::string const& indent) {
     headline(indent, error.type, error.message);
     if (!around || !(around->source == error.source) || around->function != error.function)
-      text_ += indent + faint("  thrown in actor " + describe(error.source) +
-                              (error.function.empty() ? "" : ", in " + error.function)) +
+      text_ += indent +
+               faint("  thrown in actor " + describe(error.source) +
+                     (error.function.empty() ? "" : ", in " + error.function)) +
                "\n";
     if (error.relay_path.size() > 1 && (!around || around->relay_path != error.relay_path)) {
       std::string by;
@@ -75,9 +76,9 @@ class Report {
  private:
   void headline(std::string const& indent, std::string const& what, std::string const& message) {
     text_ += indent;
-    text_ += coloured_ ? fmt::format(fmt::emphasis::bold | fmt::fg(fmt::terminal_color::red), "{}",
-                                     what)
-                       : what;
+    text_ += coloured_
+                 ? fmt::format(fmt::emphasis::bold | fmt::fg(fmt::terminal_color::red), "{}", what)
+                 : what;
     if (!message.empty()) text_ += ": " + message;
     text_ += '\n';
   }

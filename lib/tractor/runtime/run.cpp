@@ -9,6 +9,7 @@
 #include <tractor/run.hpp>
 #include <tractor/wire_errors.hpp>
 #include <trio/cancel_scope.hpp>
+#include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 #include <trio/run.hpp>
@@ -56,8 +57,7 @@ int tell(std::exception_ptr const& error, char const* who) noexcept {
   auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
   if (group && group->exceptions().size() == 1) return tell(group->exceptions().front(), who);
   Look const look = isatty(STDERR_FILENO) ? Look::coloured : Look::plain;
-  std::fprintf(stderr, "tractor: %s ended with an error: %s", who,
-               report(error, look).c_str());
+  std::fprintf(stderr, "tractor: %s ended with an error: %s", who, report(error, look).c_str());
   auto const* interrupted = group ? group->find<trio::Interrupted>() : nullptr;
   return interrupted ? exit_by_signal + interrupted->signal() : exit_failure;
 }
@@ -108,14 +108,9 @@ void detail::open_root_actor(RootOptions const& options, std::function<void()> c
     _exit(exit_not_an_actor);
   }
   auto const actor = LocalActor::begin(std::make_shared<LocalActor>(options));
-  std::exception_ptr error;
   trio::CancelScope scope;
   actor->set_body(&scope);
-  try {
-    static_cast<void>(scope.enter(body));
-  } catch (...) {
-    error = std::current_exception();
-  }
+  auto const error = trio::detail::caught_from([&] { static_cast<void>(scope.enter(body)); });
   actor->set_body(nullptr);
   actor->end();
   if (error) std::rethrow_exception(error);

@@ -53,7 +53,8 @@ void StderrRelay::finish() {
 StderrRelay::Read StderrRelay::read_some() {
   std::array<char, longest_write> buffer;
   ssize_t const got = read(from_, buffer.data(), buffer.size());
-  if (got < 0) return errno == EINTR ? Read::something : errno == EAGAIN ? Read::nothing_yet : Read::the_end;
+  if (got < 0)
+    return errno == EINTR ? Read::something : errno == EAGAIN ? Read::nothing_yet : Read::the_end;
   if (got == 0) return Read::the_end;
   std::string_view const text(buffer.data(), static_cast<std::size_t>(got));
   tail_ += text;

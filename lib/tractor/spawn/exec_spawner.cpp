@@ -57,9 +57,7 @@ class ExecProcess final : public Process {
     if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
   }
 
-  Descriptor handle() const override {
-    return Descriptor(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0));
-  }
+  Descriptor handle() const override { return Descriptor(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0)); }
 
   int errors() const noexcept override { return errors_.get(); }
 
@@ -110,7 +108,8 @@ struct Birth {
 };
 
 // Every descriptor comes from above those that it is copied to.
-__attribute__((no_sanitize("address", "thread", "undefined"))) bool arrange_descriptors(Birth const& birth) noexcept {
+__attribute__((no_sanitize("address", "thread", "undefined"))) bool arrange_descriptors(
+    Birth const& birth) noexcept {
   // An actor never reads the terminal.
   return dup2(birth.null, STDIN_FILENO) >= 0 &&
          (birth.errors < 0 || dup2(birth.errors, STDERR_FILENO) >= 0) &&
@@ -123,7 +122,8 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) bool arrange_desc
 // Has the kernel kill this process, whatever it is doing, when its parent ends: twice, as a death
 // signal also comes when only the thread ends that made us, and none comes after executing a
 // program with privileges; and as a lifeline also holds while somebody has a copy of its other end.
-__attribute__((no_sanitize("address", "thread", "undefined"))) void die_with_parent(Birth const& birth) noexcept {
+__attribute__((no_sanitize("address", "thread", "undefined"))) void die_with_parent(
+    Birth const& birth) noexcept {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   fcntl(lifeline_descriptor, F_SETOWN, getpid());
   fcntl(lifeline_descriptor, F_SETSIG, SIGKILL);

@@ -50,9 +50,9 @@ Message decode_header(std::span<std::byte const> header) {
 }
 
 char const* kind_name(Message const& message) {
-  static constexpr auto names = std::to_array<char const*>(
-      {"Hello", "Welcome", "Refusal", "Start", "Return", "Error", "Cancel", "CancelActor",
-       "Goodbye", "Farewell", "Ping", "Pong"});
+  static constexpr auto names =
+      std::to_array<char const*>({"Hello", "Welcome", "Refusal", "Start", "Return", "Error",
+                                  "Cancel", "CancelActor", "Goodbye", "Farewell", "Ping", "Pong"});
   static_assert(names.size() == std::variant_size_v<Message>);
   return names[message.index()];
 }
