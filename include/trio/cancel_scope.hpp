@@ -75,7 +75,8 @@ template <class Body> using ScopeResult =
 // end, not by who threw: a scope keeps a Cancelled (and those inside exception groups) if it is
 // cancelled and no unshielded scope around it is. A scope is entered once, by one task, and must
 // outlive its body; cancel() and the setters may be called by any task of the run, before, during
-// and after. Mirrors trio.CancelScope.
+// and after. All of it is for the run's thread only: on another, cancel() and the setters throw
+// MisuseError while the scope is open. Mirrors trio.CancelScope.
 //
 // While a destructor runs because an exception is unwinding the stack, a Cancelled thrown out of it
 // would end the program. Therefore such a destructor is shielded from every scope entered outside
@@ -100,7 +101,7 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
 
   // Runs `body` (taking nothing or this scope) inside this scope, on the current task. Not itself a
   // checkpoint. Lets every exception of the body out but the Cancelled it is responsible for.
-  // Throws MisuseError if the scope was entered before.
+  // Throws MisuseError if the scope was entered before, or outside a task.
   template <class Body> Outcome<detail::ScopeResult<Body>> enter(Body&& body);
 
   // Cancels the scope; idempotent. Tasks parked inside are woken at once with Cancelled. `reason`
@@ -140,6 +141,7 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   friend class detail::List<CancelScope, detail::ChildScopeTag>;
   friend class TaskStatusBase;
   friend Time current_effective_deadline();
+  friend std::string describe(CancelScope const& scope);
 
   enum class State { unentered, open, closed };
 
@@ -153,7 +155,7 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   void open_as_root(detail::Runner& runner) noexcept;
   // Leaves the scope. `error` is what ended the body, or null; returns what remains of it.
   std::exception_ptr close(std::exception_ptr error) noexcept;
-  void set_cause(CancelReason reason);
+  void check_thread() const;
   void recalculate();
   void adopt_children_of(CancelScope& other);
   void register_deadline() noexcept;
@@ -191,23 +193,25 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   int outer_uncaught_ = 0;
 };
 
-namespace detail {
-// Whether the exception is a Cancelled or a group, which a closing scope must look into.
-bool concerns_scopes(std::exception_ptr const& error) noexcept;
-}  // namespace detail
+// "a cancel scope, active, deadline is 9.50 seconds from now", for logs and reports: whether it was
+// entered and left, what has cancelled it, or else its deadline. Not a checkpoint. Mirrors the
+// repr() of trio.CancelScope.
+std::string describe(CancelScope const& scope);
 
 // The deadline that applies to the current task here: the earliest of its scopes' up to and
 // including the first shield (a destructor run by unwinding counts as one); `expired` if already
-// cancelled. Mirrors trio.current_effective_deadline.
+// cancelled. Not a checkpoint. Throws MisuseError outside a task. Mirrors
+// trio.current_effective_deadline.
 Time current_effective_deadline();
 
-// Runs `body` in a scope with a deadline; being late is no error: see Outcome::cut_short. Mirrors
-// trio.move_on_at.
+// Runs `body` in a scope with a deadline; being late is no error: see Outcome::cut_short. Not
+// itself a checkpoint. Throws MisuseError outside a task. Mirrors trio.move_on_at.
 template <class Body> auto move_on_at(Time deadline, Body&& body) {
   return CancelScope(deadline).enter(std::forward<Body>(body));
 }
 
-// Mirrors trio.move_on_after. Throws std::invalid_argument for a negative timeout.
+// The same with a deadline `timeout` from now. Throws std::invalid_argument if negative,
+// MisuseError outside a task. Mirrors trio.move_on_after.
 template <class Body> auto move_on_after(Duration timeout, Body&& body) {
   return CancelScope::after(timeout).enter(std::forward<Body>(body));
 }
@@ -220,18 +224,21 @@ template <class T> T value_or_too_slow(Outcome<T> outcome) {
 }  // namespace detail
 
 // Runs `body` in a scope with a deadline and returns what it returns; throws TooSlowError if the
-// deadline cut it short. An error of the body wins over lateness. Mirrors trio.fail_at.
+// deadline cut it short. An error of the body wins over lateness. Not itself a checkpoint. Throws
+// MisuseError outside a task. Mirrors trio.fail_at.
 template <class Body> auto fail_at(Time deadline, Body&& body) {
   return detail::value_or_too_slow(move_on_at(deadline, std::forward<Body>(body)));
 }
 
-// Mirrors trio.fail_after.
+// The same with a deadline `timeout` from now. Throws std::invalid_argument if negative,
+// MisuseError outside a task. Mirrors trio.fail_after.
 template <class Body> auto fail_after(Duration timeout, Body&& body) {
   return detail::value_or_too_slow(move_on_after(timeout, std::forward<Body>(body)));
 }
 
 // Runs `body` where no cancellation from outside reaches it: trio's CancelScope(shield=True). Bound
-// it with move_on_after inside, or a clean-up that hangs, hangs the program.
+// it with move_on_after inside, or a clean-up that hangs, hangs the program. Not itself a
+// checkpoint. Throws MisuseError outside a task.
 template <class Body> auto shielded(Body&& body) -> std::invoke_result_t<Body> {
   auto outcome = CancelScope(never, true).enter(std::forward<Body>(body));
   if constexpr (!std::is_void_v<std::invoke_result_t<Body>>) return std::move(*outcome.value);

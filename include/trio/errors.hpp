@@ -26,9 +26,11 @@ class TrioInternalError : public std::runtime_error {
   std::exception_ptr cause_;
 };
 
-// SIGINT, or another signal that asks to end, arrived (Python's KeyboardInterrupt). Raised in the main task at its next checkpoint,
-// shielded or not (but not while an exception unwinds the task), or out of run() if none came. Not
-// a std::exception: a handler for errors must not swallow it.
+// SIGINT, or another signal that asks to end, arrived (Python's KeyboardInterrupt). Raised in the
+// main task at its next checkpoint, shielded or not (but not while an exception unwinds the task or
+// its arguments are destroyed), or out of run() if none came. So what waits in a destructor at the
+// normal end of a block, if only behind a shield, belongs in another task. Not a std::exception: a
+// handler for errors must not swallow it.
 class Interrupted final {
  public:
   explicit Interrupted(int signal = SIGINT) noexcept : signal_(signal) {}

@@ -7,18 +7,21 @@
 namespace trio {
 
 // Something that happens once, and that any number of tasks may wait for. There is no clear(): make
-// a new Event for a new happening. Mirrors trio.Event.
+// a new Event for a new happening. For one run's thread only: from another thread, have set()
+// called by TrioToken::run_sync_soon. Mirrors trio.Event.
 class Event {
  public:
-  // Wakes everybody who waits, now and later. Idempotent; not a checkpoint.
+  // Wakes everybody who waits, now and later. Idempotent; not a checkpoint. Throws MisuseError, and
+  // sets nothing, if tasks wait that belong to another thread's run.
   void set() {
-    is_set_ = true;
     lot_.unpark_all();
+    is_set_ = true;
   }
 
   bool is_set() const noexcept { return is_set_; }
 
-  // Waits until set; a checkpoint even if it already is.
+  // Waits until set; a checkpoint even if it already is. Throws MisuseError outside a task or if
+  // someone reschedules the task by hand.
   void wait();
 
   // How many tasks wait. Mirrors Event.statistics.

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <typeinfo>
@@ -41,6 +42,8 @@ std::string describe(std::exception_ptr const& error);
 // which `catch (std::exception const&)` does not catch. Mirrors Python's BaseExceptionGroup.
 class BaseExceptionGroup {
  public:
+  // Throws std::invalid_argument if there is no exception. Use make_exception_group, which picks
+  // the right type.
   BaseExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions);
   virtual ~BaseExceptionGroup() = default;
   BaseExceptionGroup(BaseExceptionGroup const&) = default;
@@ -76,6 +79,7 @@ class BaseExceptionGroup {
 // A group of nothing but std::exceptions. Mirrors Python's ExceptionGroup.
 class ExceptionGroup final : public BaseExceptionGroup, public std::exception {
  public:
+  // Throws std::invalid_argument if there is no exception, or one that is no std::exception.
   ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions);
 
   // One line: the message and every member.
@@ -86,9 +90,30 @@ class ExceptionGroup final : public BaseExceptionGroup, public std::exception {
   std::shared_ptr<std::string const> what_;
 };
 
-// A group of these, of the right one of the two types. `exceptions` must not be empty.
+// A group of these, of the right one of the two types. Throws std::invalid_argument if there is
+// none.
 std::exception_ptr make_exception_group(std::string message,
                                         std::vector<std::exception_ptr> exceptions);
+
+// Thrown by rethrow_single where there is more than one error. Mirrors trio's
+// MultipleExceptionError.
+class MultipleErrors : public std::runtime_error {
+ public:
+  explicit MultipleErrors(std::exception_ptr group);
+
+  // The group with all of them.
+  std::exception_ptr const& group() const noexcept { return group_; }
+
+ private:
+  std::exception_ptr group_;
+};
+
+// For functions that keep their nursery to themselves: throws what is in the group `error` (not
+// null), whose callers then need not know that there was one. An Interrupted in it comes first;
+// then the only error in it, which may be a group itself; of nothing but Cancelled, the first.
+// Throws MultipleErrors if there are several errors, and `error` if it is no group. Mirrors trio's
+// raise_single_exception_from_group.
+[[noreturn]] void rethrow_single(std::exception_ptr const& error);
 
 namespace detail {
 
@@ -119,12 +144,20 @@ template <class H> concept Handler = requires { &H::operator(); } && requires {
   typename HandlerArgument<decltype(&H::operator())>::type;
 };
 
-template <class H>
-bool offer(std::exception_ptr const& error, H& handler, std::vector<std::exception_ptr>& raised) {
+// Whether the handler wants `error`; if so, `handled` tells whether it has kept it.
+template <class H> bool offer(std::exception_ptr const& error, H& handler,
+                              std::vector<std::exception_ptr>& raised, bool& handled) {
   using Wanted = typename HandlerArgument<decltype(&H::operator())>::type;
-  Wanted* found = exception_cast<Wanted>(error);
-  if (!found) return false;
-  if (auto another = caught_from([&] { handler(*found); })) raised.push_back(std::move(another));
+  if (!exception_cast<Wanted>(error)) return false;
+  auto thrown = caught_from([&] {
+    try {
+      std::rethrow_exception(error);
+    } catch (Wanted& wanted) {
+      handler(wanted);
+    }
+  });
+  handled = thrown != error;
+  if (thrown && handled) raised.push_back(std::move(thrown));
   return true;
 }
 
@@ -132,9 +165,10 @@ bool offer(std::exception_ptr const& error, H& handler, std::vector<std::excepti
 
 // Python's `try: ... except* A: ... except* B: ...`. Runs `body`; each member of a group it throws
 // (or the lone exception it throws) goes to the first handler whose parameter type it is, and what
-// no handler wants is rethrown, groups in their shape. Handlers run after the exception was caught
-// and left, so they may park; what a handler throws joins the rest in a group. Returns the body's
-// value, in an optional that is empty if a handler stood in for it.
+// no handler wants is rethrown, groups in their shape. Handlers may park. One that ends in `throw;`
+// leaves its member where it was, as if it had not wanted it; what else a handler throws joins the
+// rest in a group. Returns the body's value, in an optional that is empty if a handler stood in for
+// it.
 //
 //   trio::catching([&] { work(); },
 //                  [](KeyError const& error) { ... },
@@ -158,7 +192,9 @@ template <class Body, class... Handlers> auto catching(Body&& body, Handlers&&..
     if (caught) {
       std::vector<std::exception_ptr> raised;
       auto rest = detail::sieve(caught, [&](std::exception_ptr const& error) {
-        return (detail::offer(error, handlers, raised) || ...);
+        bool handled = false;
+        static_cast<void>((detail::offer(error, handlers, raised, handled) || ...));
+        return handled;
       });
       caught = nullptr;
       detail::rethrow_rest(std::move(rest), std::move(raised));

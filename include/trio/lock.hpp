@@ -10,15 +10,19 @@ class Task;
 
 // A mutual exclusion lock between tasks, owned by a task and not reentrant. Fair: release() hands
 // the lock to whoever waits longest before that task runs, so nobody overtakes. If its owner ends
-// without releasing, those who wait get BrokenResourceError. Mirrors trio.Lock.
+// without releasing, those who wait get BrokenResourceError. For one run's thread only. Mirrors
+// trio.Lock.
 class Lock {
  public:
   // Waits for the lock; a checkpoint always. Throws MisuseError if this task holds it already,
-  // BrokenResourceError if the owner ended. Cancelled: the lock is not taken.
+  // outside a task, or if someone reschedules the task by hand; BrokenResourceError if the owner
+  // ended. Cancelled: the lock is not taken.
   void acquire();
-  // Takes it at once or throws WouldBlock. Not a checkpoint.
+  // Takes it at once or throws WouldBlock. Throws MisuseError and BrokenResourceError as acquire()
+  // does. Not a checkpoint.
   void acquire_nowait();
-  // Gives it up; throws MisuseError if this task does not hold it. Not a checkpoint.
+  // Gives it up. Throws MisuseError if this task does not hold it or there is no task. Not a
+  // checkpoint.
   void release();
 
   // Whether a task holds it, or ended while it did.

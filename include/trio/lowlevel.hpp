@@ -24,7 +24,8 @@ class Task {
   Task(Task const&) = delete;
   Task& operator=(Task const&) = delete;
 
-  // The name given at its start, or one made from its function. Mirrors trio's Task.name.
+  // The name given at its start, or that of its function; of a function object, its type's. Mirrors
+  // trio's Task.name.
   std::string name() const;
   // The nursery it lives in; null for the first task of a run. Mirrors Task.parent_nursery.
   Nursery* parent_nursery() const noexcept;
@@ -53,7 +54,8 @@ class RaiseCancel {
 
   // Throws Cancelled or Interrupted.
   [[noreturn]] void operator()() const;
-  // The same as an exception_ptr.
+  // The same as an exception_ptr, for whoever delivers it by reschedule(). As with operator(), an
+  // interrupt counts as delivered from here on: drop it, and the ctrl-c is lost.
   std::exception_ptr exception() const;
 
   bool is_interrupt() const noexcept { return reason_ == nullptr; }
@@ -76,12 +78,14 @@ void wait(AbortRef abort);
 // ends. Returns when rescheduled; throws the error given to reschedule(), or Cancelled/Interrupted.
 //
 // `abort(RaiseCancel const&)` is called, at most once, if the task is cancelled meanwhile: on the
-// run loop's or the canceller's stack, so it must neither wait nor throw (an exception ends the
-// program). It answers Abort::succeeded after it has unlinked the task from everything that might
-// reschedule it, and the task then throws; or Abort::failed, and whoever was to reschedule it still
-// must (the cancellation is not lost: the next checkpoint sees it). Once rescheduled, an operation
-// is done: a cancellation that comes before the task runs again hits its next checkpoint. A
-// checkpoint. Mirrors trio.lowlevel.wait_task_rescheduled.
+// run loop's or the canceller's stack, or, where it is cancelled already, on its own before it
+// parks. So it must neither wait nor throw (an exception ends the program), nor call
+// TaskStatus::started(). It answers Abort::succeeded after it has unlinked the task from everything
+// that might reschedule it, and the task then throws; or Abort::failed, and whoever was to
+// reschedule it still must (the cancellation is not lost: the next checkpoint sees it). Once
+// rescheduled, an operation is done: a cancellation that comes before the task runs again hits its
+// next checkpoint. A checkpoint. Throws MisuseError outside a task. Mirrors
+// trio.lowlevel.wait_task_rescheduled.
 template <class AbortFn> void wait_task_rescheduled(AbortFn&& abort) {
   using Function = std::remove_reference_t<AbortFn>;
   static_assert(std::is_invocable_r_v<Abort, Function&, RaiseCancel const&>,
@@ -93,28 +97,36 @@ template <class AbortFn> void wait_task_rescheduled(AbortFn&& abort) {
 }
 
 // Makes a task parked in wait_task_rescheduled run again; with `error`, by throwing it there. Call
-// it exactly once a park; MisuseError otherwise. On the run's thread only. Not a checkpoint.
-// Mirrors trio.lowlevel.reschedule.
+// it exactly once a park, on the run's thread; otherwise throws MisuseError and changes nothing.
+// Not a checkpoint. Mirrors trio.lowlevel.reschedule.
 void reschedule(Task& task, std::exception_ptr error = nullptr);
 
-// The task that calls. Throws MisuseError outside a run. Mirrors trio.lowlevel.current_task.
+namespace detail_wake {
+// Throws what reschedule() would.
+void check(Task& task);
+}  // namespace detail_wake
+
+// The task that calls. Throws MisuseError outside a task. Mirrors trio.lowlevel.current_task.
 Task& current_task();
 
-// The run's first task, which waits for the main task. Mirrors trio.lowlevel.current_root_task.
+// The run's first task, which waits for the main task. Not a checkpoint. Throws MisuseError outside
+// a run. Mirrors trio.lowlevel.current_root_task.
 Task& current_root_task();
 
 // Whether the caller is in a task of a run. Mirrors trio.lowlevel.in_trio_task.
 bool in_task() noexcept;
 
-// Lets others run, then throws if the task is cancelled: a full checkpoint. Where nobody else is
-// ready and nothing is due, it costs no switch. Mirrors trio.lowlevel.checkpoint.
+// Lets others run, then throws Cancelled if the task is cancelled, or in the main task Interrupted
+// if a SIGINT has come: a full checkpoint. Where nobody else is ready and nothing is due, it costs
+// no switch. Throws MisuseError outside a task. Mirrors trio.lowlevel.checkpoint.
 void checkpoint();
 
-// Throws if the task is cancelled (after a schedule point); else does nothing. Mirrors
-// trio.lowlevel.checkpoint_if_cancelled.
+// Throws Cancelled or Interrupted as checkpoint() does, after letting others run; else does
+// nothing. Throws MisuseError outside a task. Mirrors trio.lowlevel.checkpoint_if_cancelled.
 void checkpoint_if_cancelled();
 
-// Lets others run; never throws Cancelled. Mirrors trio.lowlevel.cancel_shielded_checkpoint.
+// Lets others run; never throws Cancelled or Interrupted. Throws MisuseError outside a task.
+// Mirrors trio.lowlevel.cancel_shielded_checkpoint.
 void cancel_shielded_checkpoint();
 
 namespace detail_system {
@@ -122,8 +134,9 @@ Task& spawn(std::unique_ptr<detail::Job> job, std::string name);
 }
 
 // Starts a task that belongs to the run: it is cancelled when the main task has ended, and if it
-// throws, the run ends with TrioInternalError. Throws MisuseError when the run is ending and its
-// last system task has ended. Mirrors trio.lowlevel.spawn_system_task.
+// throws, the run ends with TrioInternalError. Not a checkpoint. Throws MisuseError outside a run,
+// and when the run is ending and its last system task has ended. Mirrors
+// trio.lowlevel.spawn_system_task.
 template <class F, class... A> Task& spawn_system_task(std::string name, F&& fn, A&&... args) {
   return detail_system::spawn(detail::make_job(std::forward<F>(fn), std::forward<A>(args)...),
                               std::move(name));
@@ -145,6 +158,7 @@ struct RunStatistics {
   std::size_t stacks = 0;
 };
 
+// As they stand now. Not a checkpoint. Throws MisuseError outside a run.
 RunStatistics current_statistics();
 
 // How often the current task has been at a schedule point and at a cancel point: what
@@ -154,6 +168,7 @@ struct CheckpointCounts {
   std::uint64_t cancel_points = 0;
 };
 
+// As they stand now. Not a checkpoint. Throws MisuseError outside a task.
 CheckpointCounts current_checkpoint_counts();
 
 namespace detail_token {
@@ -182,7 +197,8 @@ class TrioToken {
   std::shared_ptr<detail_token::EntryQueue> queue_;
 };
 
-// The token of the current run. Mirrors trio.lowlevel.current_trio_token.
+// The token of the current run. Not a checkpoint. Throws MisuseError outside a run. Mirrors
+// trio.lowlevel.current_trio_token.
 TrioToken current_trio_token();
 
 }  // namespace lowlevel

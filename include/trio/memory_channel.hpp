@@ -19,6 +19,7 @@ namespace trio {
 // A memory channel without a bound: send() never waits (and memory is the limit).
 inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
 
+// What a channel holds, and who uses it: of the channel as a whole, at whichever end one asks.
 // Mirrors trio.MemoryChannelStatistics.
 struct MemoryChannelStatistics {
   std::size_t current_buffer_used = 0;
@@ -27,6 +28,8 @@ struct MemoryChannelStatistics {
   std::size_t open_receive_channels = 0;
   std::size_t tasks_waiting_send = 0;
   std::size_t tasks_waiting_receive = 0;
+  // The most that the buffer has held so far.
+  std::size_t peak_buffer_used = 0;
 };
 
 template <class T> class MemorySendChannel;
@@ -59,20 +62,23 @@ template <class T> class ChannelState {
     if (open_receivers == 0)
       throw BrokenResourceError("trio: send on a memory channel whose receivers are all closed");
     if (!receivers_.empty()) {
+      lowlevel::detail_wake::check(receivers_.front().task);
       receivers_.front().value.emplace(std::move(value));
-      lowlevel::reschedule(receivers_.pop_front().task);
+      wake_first(receivers_);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
     buffer_.push_back(std::move(value));
+    peak_ = std::max(peak_, buffer_.size());
     return true;
   }
 
   // The next value, if there is one now.
   std::optional<T> try_receive() {
     if (!senders_.empty()) {
+      lowlevel::detail_wake::check(senders_.front().task);
       buffer_.push_back(std::move(*senders_.front().value));
-      lowlevel::reschedule(senders_.pop_front().task);
+      wake_first(senders_);
     }
     if (buffer_.empty()) return std::nullopt;
     std::optional<T> value(std::move(buffer_.front()));
@@ -97,7 +103,7 @@ template <class T> class ChannelState {
   void close_sender(void const* end) {
     wake_waiters_at(end, senders_, "trio: the send channel was closed while a task waited in send");
     if (--open_senders > 0) return;
-    while (!receivers_.empty()) lowlevel::reschedule(receivers_.pop_front().task);
+    while (!receivers_.empty()) wake_first(receivers_);
   }
 
   void close_receiver(void const* end) {
@@ -105,15 +111,14 @@ template <class T> class ChannelState {
                     "trio: the receive channel was closed while a task waited in receive");
     if (--open_receivers > 0) return;
     while (!senders_.empty())
-      lowlevel::reschedule(senders_.pop_front().task,
-                           std::make_exception_ptr(BrokenResourceError(
+      wake_first(senders_, std::make_exception_ptr(BrokenResourceError(
                                "trio: the last receiver of the memory channel was closed")));
     std::deque<T>().swap(buffer_);
   }
 
   MemoryChannelStatistics statistics() const {
-    return {buffer_.size(), capacity_,       open_senders,
-            open_receivers, count(senders_), count(receivers_)};
+    return {buffer_.size(),  capacity_,         open_senders, open_receivers,
+            count(senders_), count(receivers_), peak_};
   }
 
   std::size_t open_senders = 0;
@@ -126,6 +131,15 @@ template <class T> class ChannelState {
       waiter.unlink();
       return lowlevel::Abort::succeeded;
     });
+    if (waiter.is_linked())
+      throw MisuseError("trio: a task waiting at a memory channel was rescheduled by hand");
+  }
+
+  // Leaves it in the queue if it belongs to another thread's run: that throws.
+  static void wake_first(Waiters& queue, std::exception_ptr error = nullptr) {
+    Waiter& first = queue.front();
+    lowlevel::reschedule(first.task, std::move(error));
+    first.unlink();
   }
 
   static void wake_waiters_at(void const* end, Waiters& queue, char const* why) {
@@ -147,6 +161,7 @@ template <class T> class ChannelState {
 
   std::size_t const capacity_;
   std::deque<T> buffer_;
+  std::size_t peak_ = 0;
   Waiters senders_;
   Waiters receivers_;
 };
@@ -154,15 +169,18 @@ template <class T> class ChannelState {
 }  // namespace detail
 
 // The sending end of a memory channel. Closes when destroyed. Clones send into the same channel.
-// Do not move it while a task waits in it. Mirrors trio.MemorySendChannel.
+// Do not move it while a task waits in it. For one run's thread only: waking a task of another
+// thread's run throws MisuseError. Mirrors trio.MemorySendChannel.
 template <class T> class MemorySendChannel {
  public:
-  MemorySendChannel(MemorySendChannel&& other) noexcept : state_(std::move(other.state_)) {}
+  MemorySendChannel(MemorySendChannel&& other) noexcept
+      : state_(std::move(other.state_)), closed_(std::exchange(other.closed_, true)) {}
 
   MemorySendChannel& operator=(MemorySendChannel&& other) noexcept {
     if (this != &other) {
       close();
       state_ = std::move(other.state_);
+      closed_ = std::exchange(other.closed_, true);
     }
     return *this;
   }
@@ -171,7 +189,7 @@ template <class T> class MemorySendChannel {
 
   // Sends, waiting while the buffer is full; a checkpoint always. Cancelled: nothing was sent.
   // Throws ClosedResourceError if this end is closed (also meanwhile), BrokenResourceError if no
-  // receiver is left.
+  // receiver is left, MisuseError outside a task or if someone reschedules the task by hand.
   void send(T value) {
     lowlevel::checkpoint_if_cancelled();
     auto state = open_state();
@@ -192,10 +210,14 @@ template <class T> class MemorySendChannel {
   // Idempotent; not a checkpoint. Tasks that wait in send() here get ClosedResourceError; when the
   // last sending end closes, receivers see the end of the channel after what is buffered.
   void close() {
-    if (auto state = std::exchange(state_, nullptr)) state->close_sender(this);
+    if (!std::exchange(closed_, true)) state_->close_sender(this);
   }
 
-  MemoryChannelStatistics statistics() const { return open_state()->statistics(); }
+  // Of the channel, though this end be closed; of none if it was moved from. Counts the tasks that
+  // wait. Not a checkpoint.
+  MemoryChannelStatistics statistics() const {
+    return state_ ? state_->statistics() : MemoryChannelStatistics();
+  }
 
  private:
   friend struct MemoryChannelPair<T>;
@@ -207,23 +229,28 @@ template <class T> class MemorySendChannel {
   }
 
   std::shared_ptr<detail::ChannelState<T>> open_state() const {
-    if (!state_) throw ClosedResourceError("trio: this send channel is closed");
+    if (closed_) throw ClosedResourceError("trio: this send channel is closed");
     return state_;
   }
 
+  // Null when moved from.
   std::shared_ptr<detail::ChannelState<T>> state_;
+  bool closed_ = false;
 };
 
 // The receiving end of a memory channel. Closes when destroyed. Clones compete for the values.
-// Range-for receives until the end of the channel. Mirrors trio.MemoryReceiveChannel.
+// Range-for receives until the end of the channel. For one run's thread only, as the sending end.
+// Mirrors trio.MemoryReceiveChannel.
 template <class T> class MemoryReceiveChannel {
  public:
-  MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept : state_(std::move(other.state_)) {}
+  MemoryReceiveChannel(MemoryReceiveChannel&& other) noexcept
+      : state_(std::move(other.state_)), closed_(std::exchange(other.closed_, true)) {}
 
   MemoryReceiveChannel& operator=(MemoryReceiveChannel&& other) noexcept {
     if (this != &other) {
       close();
       state_ = std::move(other.state_);
+      closed_ = std::exchange(other.closed_, true);
     }
     return *this;
   }
@@ -232,7 +259,8 @@ template <class T> class MemoryReceiveChannel {
 
   // The next value, waiting for one; a checkpoint always. Cancelled: nothing was taken. Throws
   // EndOfChannel when all senders are closed and the buffer is empty, ClosedResourceError if this
-  // end is closed (also meanwhile).
+  // end is closed (also meanwhile), MisuseError outside a task or if someone reschedules the task
+  // by hand.
   T receive() {
     if (auto value = next()) return std::move(*value);
     throw EndOfChannel();
@@ -262,10 +290,17 @@ template <class T> class MemoryReceiveChannel {
   // Idempotent; not a checkpoint. Tasks that wait in receive() here get ClosedResourceError; when
   // the last receiving end closes, senders get BrokenResourceError and what is buffered is dropped.
   void close() {
-    if (auto state = std::exchange(state_, nullptr)) state->close_receiver(this);
+    if (std::exchange(closed_, true)) return;
+    // What is dropped from the buffer may own this end.
+    auto const state = state_;
+    state->close_receiver(this);
   }
 
-  MemoryChannelStatistics statistics() const { return open_state()->statistics(); }
+  // Of the channel, though this end be closed; of none if it was moved from. Counts the tasks that
+  // wait. Not a checkpoint.
+  MemoryChannelStatistics statistics() const {
+    return state_ ? state_->statistics() : MemoryChannelStatistics();
+  }
 
   struct Sentinel {};
 
@@ -310,11 +345,13 @@ template <class T> class MemoryReceiveChannel {
   }
 
   std::shared_ptr<detail::ChannelState<T>> open_state() const {
-    if (!state_) throw ClosedResourceError("trio: this receive channel is closed");
+    if (closed_) throw ClosedResourceError("trio: this receive channel is closed");
     return state_;
   }
 
+  // Null when moved from.
   std::shared_ptr<detail::ChannelState<T>> state_;
+  bool closed_ = false;
 };
 
 template <class T> struct MemoryChannelPair {

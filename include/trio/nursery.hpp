@@ -30,7 +30,6 @@ struct TaskOptions {
 };
 
 namespace detail {
-struct NurseryTag;
 struct ChildTaskTag;
 struct ChildNurseryTag;
 struct NurseryBlock;
@@ -72,7 +71,8 @@ class TaskStatusBase {
 template <class T> class TaskStatus : public TaskStatusBase {
  public:
   // start() returns `value` and the task goes on as the nursery's own. Once only: the second call
-  // throws MisuseError. Not a checkpoint.
+  // throws MisuseError. Not a checkpoint; not to be called by an abort function, as it moves tasks
+  // to other scopes.
   void started(T value) {
     if (!mark_started()) return;
     value_.emplace(std::move(value));
@@ -87,6 +87,7 @@ template <class T> class TaskStatus : public TaskStatusBase {
 
 template <> class TaskStatus<void> : public TaskStatusBase {
  public:
+  // The same, of a start() that returns nothing.
   void started() {
     if (mark_started()) hand_over();
   }
@@ -127,7 +128,10 @@ template <class T> struct StatusValue<TaskStatus<T>&> {
 };
 
 // Calls fn(args..., *status).
-template <class F, class T> struct WithStatus {
+template <class F, class T> struct WithStatus : Wrapper {
+  WithStatus(F function, std::shared_ptr<TaskStatus<T>> reported)
+      : fn(std::move(function)), status(std::move(reported)) {}
+
   F fn;
   std::shared_ptr<TaskStatus<T>> status;
 
@@ -158,7 +162,8 @@ template <class T> inline TaskStatus<T>& task_status_ignored = detail::ignored_t
 // exception group. Functions and arguments are copied into the task; references travel as std::ref.
 // What tasks use by reference must be declared *outside* the body: locals of the body are gone when
 // it returns, and the tasks are not; or end the body with join(). A nursery may be handed to other
-// tasks, which may start tasks in it while it is open. Mirrors trio.Nursery.
+// tasks of the run, which may start tasks in it while it is open. All of it is for the run's thread
+// only. Mirrors trio.Nursery.
 class Nursery : detail::Hook<detail::ChildNurseryTag> {
  public:
   Nursery(Nursery const&) = delete;
@@ -166,7 +171,8 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   ~Nursery();
 
   // Starts `fn(args...)` as a task; it runs at the next pass of the run loop, not now. Not a
-  // checkpoint. Throws MisuseError if the nursery has closed. Mirrors trio's Nursery.start_soon.
+  // checkpoint. Throws MisuseError if the nursery has closed, or on another thread. Mirrors trio's
+  // Nursery.start_soon.
   template <class F, class... A>
     requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>)
   void start_soon(F&& fn, A&&... args) {
@@ -190,7 +196,8 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
   // Starts `fn(args..., status)` and waits until it calls status.started(value); returns the value.
   // Until then the task belongs to the caller: cancelling the caller cancels it, and what it throws
   // comes out of start() as it is. A checkpoint. Throws MisuseError if the task ends without
-  // calling started(), or the nursery has closed. Mirrors trio's Nursery.start.
+  // calling started(), the nursery has closed, or the caller is no task of the run. Mirrors trio's
+  // Nursery.start.
   template <class F, class... A>
     requires(!std::is_same_v<std::remove_cvref_t<F>, TaskOptions>)
   auto start(F&& fn, A&&... args) {
@@ -235,14 +242,15 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
     if constexpr (callable)
       start_and_wait(
           *status,
-          detail::make_job(detail::WithStatus<std::decay_t<F>, T>{std::forward<F>(fn), status},
+          detail::make_job(detail::WithStatus<std::decay_t<F>, T>(std::forward<F>(fn), status),
                            std::forward<A>(args)...),
           std::move(options));
     if constexpr (!std::is_void_v<T>) return std::move(status->value_).value();
   }
 
   // Waits, inside the body, until every task of the nursery has ended, so that locals of the body
-  // outlive them. Always a checkpoint; cancellable. More tasks may be started afterwards.
+  // outlive them. Always a checkpoint; cancellable. More tasks may be started afterwards. Throws
+  // MisuseError in any other task than the one that opened the nursery.
   void join();
 
   // The scope around the body and all tasks: cancel_scope().cancel() stops everything, quietly.
@@ -267,6 +275,8 @@ class Nursery : detail::Hook<detail::ChildNurseryTag> {
 
   Nursery();
 
+  // Throws MisuseError if no task can be started here, or not by the caller.
+  void check_open() const;
   void spawn(std::unique_ptr<detail::Job> job, TaskOptions options, Nursery* eventual_parent);
   void start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job> job,
                       TaskOptions options);
@@ -327,7 +337,8 @@ struct NurseryBlock {
 // Throws an exception group with every error of the body and the tasks, in the order in which they
 // happened, even if it is only one; trio::catching handles members. If the nursery's own scope cut
 // the body short before it returned its value, a body returning std::optional yields an empty one,
-// another MisuseError. Mirrors trio.open_nursery (strict exception groups).
+// another MisuseError. Throws MisuseError outside a task. Mirrors trio.open_nursery (strict
+// exception groups).
 template <class Body> auto open_nursery(Body&& body) {
   constexpr bool takes_nursery = std::is_invocable_v<Body, Nursery&>;
   static_assert(takes_nursery, "trio: the body of open_nursery takes a trio::Nursery&");

@@ -29,26 +29,47 @@ struct RunOptions {
   Clock* clock = nullptr;
   // Usable bytes of each task's stack, rounded up to whole pages.
   std::size_t stack_size = 256 * 1024;
-  // How many stacks get a guard page of their own memory mapping, where the kernel cannot guard
+  // How many stacks get a guard in a memory mapping of its own, where the kernel cannot guard
   // without one (Linux before 6.13): each costs two of the 65,530 mappings a process may have.
   // Stacks beyond this number are watched by a canary instead: an overflow is then reported when
-  // the task next parks, not at once.
+  // the task next parks or crashes, not at once.
   std::size_t max_guarded_stacks = 30'000;
   // Runs ready tasks in a seeded random order within each pass instead of first come, first served.
   std::optional<std::uint64_t> shuffle_seed = std::nullopt;
   // Asks epoll in every pass, as trio does, instead of at bounded intervals.
   bool poll_every_pass = false;
   Sigint sigint = Sigint::interrupts;
+  // Has an overflow of a task's stack reported on stderr, by the name of the task, before the
+  // process dies of it. The first such run of a process installs a handler of SIGSEGV, which stays
+  // when the run ends and hands every signal on to the handler (or default) that it has found.
+  bool report_stack_overflows = true;
 };
 
 namespace detail {
 void run(RunOptions const& options, std::unique_ptr<Job> main);
+
+// Calls fn(args...) and keeps what it returns.
+template <class F, class Result> struct KeepingResult : Wrapper {
+  KeepingResult(F function, std::optional<Result>& kept) : fn(std::move(function)), result(&kept) {}
+
+  F fn;
+  std::optional<Result>* result;
+
+  template <class... A> void operator()(A&&... args) {
+    result->emplace(std::invoke(std::move(fn), std::forward<A>(args)...));
+  }
+};
 }  // namespace detail
 
 // Runs `fn(args...)` as the main task of a new run on this thread and returns what it returns, or
 // throws what it throws, when every task has ended. One run a thread at a time: MisuseError
 // otherwise. Throws TrioInternalError if a system task crashed, Interrupted if a SIGINT met no
-// checkpoint. Mirrors trio.run.
+// checkpoint.
+//
+// What it does to the process: SIGINT has a handler during the run (RunOptions::sigint), SIGSEGV
+// from the first run on (RunOptions::report_stack_overflows). Fibers of Boost.Fiber that the thread
+// has stand still meanwhile, and go on afterwards under Boost's round_robin, whatever algorithm
+// they were under. Mirrors trio.run.
 template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&... args) {
   using Result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
   static_assert(!std::is_reference_v<Result>,
@@ -57,12 +78,9 @@ template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&..
     detail::run(options, detail::make_job(std::forward<F>(fn), std::forward<A>(args)...));
   } else {
     std::optional<Result> result;
-    detail::run(options,
-                detail::make_job(
-                    [&result](std::decay_t<F> function, std::decay_t<A>... arguments) {
-                      result.emplace(std::invoke(std::move(function), std::move(arguments)...));
-                    },
-                    std::forward<F>(fn), std::forward<A>(args)...));
+    detail::run(options, detail::make_job(detail::KeepingResult<std::decay_t<F>, Result>(
+                                              std::forward<F>(fn), result),
+                                          std::forward<A>(args)...));
     return std::move(*result);
   }
 }

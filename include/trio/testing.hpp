@@ -31,6 +31,7 @@ class MockClock final : public Clock {
 
   MockClock() : MockClock(Options{}) {}
 
+  // Throws std::invalid_argument for a rate or a threshold that the setters would refuse.
   explicit MockClock(Options options);
 
   // A clock that jumps at once when all tasks are blocked.
@@ -47,10 +48,12 @@ class MockClock final : public Clock {
 
   // Moves on by `by` at once; throws std::invalid_argument if negative.
   void jump(Duration by);
-  // Virtual seconds per real one, from now on; throws std::invalid_argument if negative.
+  // Virtual seconds per real one, from now on; throws std::invalid_argument if negative or not
+  // finite.
   void set_rate(double rate);
-
-  void set_autojump_threshold(Duration threshold) { threshold_ = threshold; }
+  // Real time that everything must have been blocked before the clock jumps, from the next time on
+  // that it is; see Options. Throws std::invalid_argument if negative.
+  void set_autojump_threshold(Duration threshold);
 
  private:
   Time virtual_base_{};
@@ -69,7 +72,8 @@ template <class F> auto run_with_autojump(F&& fn) {
 
 // Waits until every other task has been blocked for `cushion` (real time), so that a test knows
 // they have got as far as they can. A checkpoint. Tasks that wait with the same cushion wake
-// together; the shortest first. Mirrors trio.testing.wait_all_tasks_blocked.
+// together; the shortest first. Throws std::invalid_argument for a negative cushion, MisuseError
+// outside a task. Mirrors trio.testing.wait_all_tasks_blocked.
 void wait_all_tasks_blocked(Duration cushion = std::chrono::nanoseconds(0));
 
 // Throws std::logic_error unless `body` executed a full checkpoint (both a schedule point and a
@@ -130,6 +134,13 @@ class Sequencer {
 // operation that hangs, leaks or terminates when cancelled just there. What else the scenario
 // throws is thrown on, nested in a std::runtime_error that tells the number of the cancel point.
 // Returns how many points were tried. Brings its own clock, which jumps (options.clock is ignored).
+// Outside of runs only.
 std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options = {});
+
+// The same with a SIGINT at each of the points, whatever RunOptions::sigint says; no signal is
+// sent. The scenario is the main task itself; Interrupted, alone or in groups, is what it may throw
+// and, once interrupted, must.
+std::uint64_t interrupt_at_every_checkpoint(std::function<void()> scenario,
+                                            RunOptions options = {});
 
 }  // namespace trio::testing

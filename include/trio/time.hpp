@@ -77,8 +77,8 @@ constexpr Duration between(Time start, Time end) noexcept {
   return std::chrono::nanoseconds(length);
 }
 
-// Where a run takes its time from. Mirrors trio.abc.Clock. Called on the run's thread only; must
-// not throw, or run() throws that and abandons its tasks.
+// Where a run takes its time from. Called on the run's thread only. Must not throw: the run loop
+// asks it too, and what is thrown there ends the process with a sentence. Mirrors trio.abc.Clock.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -87,8 +87,8 @@ class Clock {
   // How long the run may really sleep, at the most, before `deadline` comes on this clock.
   virtual Duration real_time_until(Time deadline) = 0;
 
-  // How long everything must have been blocked, in real time, before autojump() is called;
-  // Duration of nanoseconds::max(): never.
+  // How long everything must have been blocked, in real time, before autojump() is called; not
+  // negative; nanoseconds::max(): never.
   virtual Duration autojump_threshold() { return std::chrono::nanoseconds::max(); }
 
   // Called when every task has been blocked for the threshold and the next deadline is due in
@@ -100,15 +100,15 @@ class Clock {
 Time current_time();
 
 // Sleep. A checkpoint, always, even for zero. A negative length throws std::invalid_argument.
-// Throws MisuseError if someone reschedules the task by hand. Mirrors trio.sleep.
+// Throws MisuseError outside a task or if someone reschedules the task by hand. Mirrors trio.sleep.
 void sleep(Duration length);
 
 // Sleep until `deadline` on the run's clock; a checkpoint even if it has passed. Throws MisuseError
-// if someone reschedules the task by hand. Mirrors trio.sleep_until.
+// outside a task or if someone reschedules the task by hand. Mirrors trio.sleep_until.
 void sleep_until(Time deadline);
 
-// Sleep until cancelled. Throws MisuseError if someone reschedules the task by hand. Mirrors
-// trio.sleep_forever.
+// Sleep until cancelled. A checkpoint. Throws MisuseError outside a task or if someone reschedules
+// the task by hand. Mirrors trio.sleep_forever.
 [[noreturn]] void sleep_forever();
 
 }  // namespace trio

@@ -4,6 +4,8 @@
 #include <trio/cancel_scope.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -60,6 +62,36 @@ std::string describe(CancelReason const& reason) {
   if (!reason.source_task.empty()) text += " (task '" + reason.source_task + "')";
   if (!reason.reason.empty()) text += ": " + reason.reason;
   return text;
+}
+
+std::string describe(CancelScope const& scope) {
+  std::string text = "a cancel scope";
+  switch (scope.state_) {
+    case CancelScope::State::unentered:
+      text += ", not entered";
+      break;
+    case CancelScope::State::open:
+      text += ", active";
+      break;
+    case CancelScope::State::closed:
+      text += ", exited";
+      break;
+  }
+  if (scope.cancel_called_) return text + ", cancelled: " + describe(scope.cause());
+  auto const seconds = [](Duration length) {
+    std::array<char, 32> figure{};
+    std::snprintf(figure.data(), figure.size(), "%.2f seconds",
+                  std::chrono::duration<double>(length.nanoseconds()).count());
+    return std::string(figure.data());
+  };
+  if (scope.relative_)
+    return text + ", deadline is " + seconds(*scope.relative_) + " after its entry";
+  detail::Runner* runner = detail::Runner::of_this_thread();
+  if (scope.deadline_ == never || !runner) return text;
+  Time const now = runner->now();
+  return text + ", deadline is " +
+         (scope.deadline_ < now ? seconds(between(scope.deadline_, now)) + " ago"
+                                : seconds(between(now, scope.deadline_)) + " from now");
 }
 
 CancelScope::CancelScope(Duration timeout, bool shield) : CancelScope(never, shield) {
@@ -143,6 +175,13 @@ void CancelScope::register_deadline() noexcept {
     deadlines.insert(*this, deadline_);
 }
 
+void CancelScope::check_thread() const {
+  if (state_ == State::open && runner_ != detail::Runner::of_this_thread())
+    throw MisuseError(
+        "trio: the CancelScope belongs to a run of another thread; ask that run with "
+        "TrioToken::run_sync_soon");
+}
+
 void CancelScope::cancel(std::string reason) {
   if (cancel_called_) return;
   detail::Runner* runner = detail::Runner::of_this_thread();
@@ -152,6 +191,7 @@ void CancelScope::cancel(std::string reason) {
 
 void CancelScope::cancel(CancelReason reason) {
   if (cancel_called_) return;
+  check_thread();
   cancel_called_ = true;
   if (!cause_) cause_ = std::make_shared<CancelReason const>(std::move(reason));
   if (state_ != State::open) return;
@@ -173,12 +213,14 @@ Time CancelScope::deadline() const {
 }
 
 void CancelScope::set_deadline(Time deadline) {
+  check_thread();
   relative_.reset();
   deadline_ = deadline;
   if (state_ == State::open) register_deadline();
 }
 
 void CancelScope::set_shield(bool shield) {
+  check_thread();
   shield_ = shield;
   if (state_ == State::open) recalculate();
 }

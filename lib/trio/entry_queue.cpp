@@ -4,7 +4,6 @@
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <system_error>
@@ -25,10 +24,10 @@ EntryQueue::~EntryQueue() { ::close(wake_descriptor_); }
 void EntryQueue::push(std::function<void()> fn, void const* idempotent) {
   std::lock_guard const lock(mutex_);
   if (closed_) throw RunFinishedError();
-  bool const queued =
-      idempotent && std::any_of(calls_.begin(), calls_.end(),
-                                [&](Call const& call) { return call.idempotent == idempotent; });
-  if (!queued) calls_.push_back({std::move(fn), idempotent});
+  if (!idempotent || !keys_.contains(idempotent)) {
+    calls_.push_back({std::move(fn), idempotent});
+    if (idempotent) keys_.insert(idempotent);
+  }
   wake();
 }
 
@@ -47,6 +46,7 @@ void EntryQueue::run_queued(std::function<void(std::exception_ptr)> const& faile
     {
       std::lock_guard const lock(mutex_);
       fn = std::move(calls_.front().fn);
+      keys_.erase(calls_.front().idempotent);
       calls_.pop_front();
     }
     if (auto error = detail::caught_from(fn)) failed(std::move(error));

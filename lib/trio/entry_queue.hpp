@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <unordered_set>
 
 namespace trio::lowlevel::detail_token {
 
@@ -50,6 +51,8 @@ class EntryQueue {
   std::atomic<bool> woken_ = false;
   std::mutex mutable mutex_;
   std::deque<Call> calls_;
+  // The idempotent ones' keys.
+  std::unordered_set<void const*> keys_;
   bool closed_ = false;
 };
 

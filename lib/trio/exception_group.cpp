@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "report.hpp"
-#include "type_name.hpp"
 
 #include <trio/cancelled.hpp>
+#include <trio/detail/type_name.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
-
-#include <cxxabi.h>
 
 namespace trio {
 
 namespace detail {
-
-std::string demangle(char const* mangled) {
-  int status = 0;
-  std::unique_ptr<char, void (*)(void*)> const readable(
-      abi::__cxa_demangle(mangled, nullptr, nullptr, &status), std::free);
-  return status == 0 ? readable.get() : mangled;
-}
 
 void* object_in(std::exception_ptr const& error, std::type_info const& type) noexcept {
   std::type_info const* thrown = error ? error.__cxa_exception_type() : nullptr;
@@ -142,6 +132,25 @@ std::exception_ptr make_exception_group(std::string message,
   if (std::all_of(exceptions.begin(), exceptions.end(), is_error))
     return std::make_exception_ptr(ExceptionGroup(std::move(message), std::move(exceptions)));
   return std::make_exception_ptr(BaseExceptionGroup(std::move(message), std::move(exceptions)));
+}
+
+MultipleErrors::MultipleErrors(std::exception_ptr group)
+    : std::runtime_error("trio: there is more than one error: " + describe(group)),
+      group_(std::move(group)) {}
+
+void rethrow_single(std::exception_ptr const& error) {
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  if (!group) std::rethrow_exception(error);
+  std::exception_ptr single, cancelled;
+  bool several = false;
+  for (auto const& member : group->exceptions()) {
+    if (exception_cast<Interrupted>(member)) std::rethrow_exception(member);
+    auto& kind = exception_cast<Cancelled>(member) ? cancelled : single;
+    several = several || (&kind == &single && single);
+    if (!kind) kind = member;
+  }
+  if (several) throw MultipleErrors(error);
+  std::rethrow_exception(single ? single : cancelled);
 }
 
 }  // namespace trio

@@ -47,30 +47,33 @@ void write_all(std::initializer_list<std::string_view> parts) noexcept {
 // Stands in for Boost.Fiber's scheduling while a run owns the thread.
 class NoScheduling final : public boost::fibers::algo::algorithm {
  public:
-  void awakened(boost::fibers::context* context) noexcept override {
-    if (context->is_context(boost::fibers::type::dispatcher_context)) dispatcher_ = context;
-  }
+  void awakened(boost::fibers::context* context) noexcept override { context->ready_link(ready_); }
 
-  // From here on, gives its one context to the algorithm that takes over.
+  // From here on, gives what is ready to the algorithm that takes over.
   void retire() noexcept { retired_ = true; }
 
   boost::fibers::context* pick_next() noexcept override {
-    if (retired_) return std::exchange(dispatcher_, nullptr);
+    if (retired_) {
+      boost::fibers::context* next = &ready_.front();
+      ready_.pop_front();
+      return next;
+    }
     write_all(
         {"trio: a Boost.Fiber primitive (mutex, condition variable, channel, future, sleep or "
          "yield) was used in a task; nothing could cancel it. Use trio's own instead.\n"});
     std::abort();
   }
 
-  bool has_ready_fibers() const noexcept override { return dispatcher_ != nullptr; }
+  bool has_ready_fibers() const noexcept override { return !ready_.empty(); }
 
   void suspend_until(std::chrono::steady_clock::time_point const&) noexcept override {}
 
   void notify() noexcept override {}
 
  private:
-  // Boost's own housekeeping context, ready from the start; it runs when we are gone.
-  boost::fibers::context* dispatcher_ = nullptr;
+  // Fibers of Boost's that were ready before the run or became so during it, and Boost's own
+  // housekeeping context: they run when we are gone.
+  boost::fibers::scheduler::ready_queue_type ready_;
   bool retired_ = false;
 };
 
@@ -201,7 +204,7 @@ void Switcher::step(Fiber& fiber) noexcept {
   if (exiting_) continue_as_main(fiber);
   running_ = nullptr;
   *exceptions_ = saved;
-  if (fiber.stack.canary && !canary_is_intact(fiber.stack)) {
+  if (canary_is_broken(fiber.stack)) {
     write_all({"trio: stack overflow in task '", fiber.task->raw_name(),
                "'; raise RunOptions::stack_size\n"});
     std::abort();
@@ -246,20 +249,26 @@ struct sigaction previous_segv_action;
 void on_segv(int signal, siginfo_t* info, void* context) {
   Runner* runner = Runner::of_this_thread();
   Fiber* fiber = runner ? runner->switcher().running() : nullptr;
-  if (fiber && fiber->stack.is_guard(info->si_addr)) {
+  // With a canary, the crash may come anywhere, from what the overflow has overwritten.
+  if (fiber && (fiber->stack.is_guard(info->si_addr) || canary_is_broken(fiber->stack))) {
     std::array<char, 32> size{};
     std::snprintf(size.data(), size.size(), "%zu KiB", fiber->stack.size / 1024);
     write_all({"trio: stack overflow in task '", fiber->task->raw_name(), "' (stack of ",
                size.data(), "; raise RunOptions::stack_size)\n"});
   }
+  // Somebody sent it: there is no instruction that would fail again.
+  bool const sent = info->si_code <= 0;
   if (previous_segv_action.sa_flags & SA_SIGINFO) {
     previous_segv_action.sa_sigaction(signal, info, context);
+  } else if (previous_segv_action.sa_handler == SIG_IGN && sent) {
+    return;
   } else if (previous_segv_action.sa_handler == SIG_DFL ||
              previous_segv_action.sa_handler == SIG_IGN) {
     // Returning runs the instruction again, which then ends the process.
     struct sigaction fatal = {};
     fatal.sa_handler = SIG_DFL;
     sigaction(SIGSEGV, &fatal, nullptr);
+    if (sent) raise(SIGSEGV);
   } else {
     previous_segv_action.sa_handler(signal);
   }

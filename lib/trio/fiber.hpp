@@ -38,7 +38,7 @@ struct Fiber {
 // Switches between the run loop, on the thread's own stack, and the fibers of its tasks. step() and
 // park() are the only two places in the library where a switch happens. Boost.Fiber's own scheduler
 // never gets a turn meanwhile: a fiber primitive of Boost used in a task ends the program with a
-// sentence, because nothing could cancel it.
+// sentence, because nothing could cancel it. Boost's fibers of the thread wait until it is gone.
 class Switcher {
  public:
   using RunTask = void (*)(TaskRecord&) noexcept;
@@ -91,8 +91,9 @@ class Switcher {
 };
 
 // Reports an overflow of the running task's stack by the task's name, then lets the signal kill the
-// process as it would have. Installed once a process; `prepare_thread` gives the calling thread the
-// separate stack that a handler of overflows needs.
+// process as it would have, or the handler that was there before do its work. Installed once a
+// process, for good: it could not tell whether somebody has built on it since. `prepare_thread`
+// gives the calling thread the separate stack that a handler of overflows needs.
 void report_stack_overflows();
 void prepare_thread_for_overflow_reports();
 

@@ -11,11 +11,12 @@ using detail::Poller;
 using detail::Runner;
 
 namespace detail_abort {
-void wait(AbortRef abort) {
-  Runner::current_task();
-  Runner::current().wait_task_rescheduled(abort);
-}
+void wait(AbortRef abort) { Runner::of_current_task().wait_task_rescheduled(abort); }
 }  // namespace detail_abort
+
+void detail_wake::check(Task& task) {
+  Runner::current().check_wakeable(static_cast<detail::TaskRecord&>(task));
+}
 
 void reschedule(Task& task, std::exception_ptr error) {
   Runner::current().reschedule(static_cast<detail::TaskRecord&>(task), std::move(error));
@@ -30,24 +31,11 @@ bool in_task() noexcept {
   return runner && runner->in_task();
 }
 
-void checkpoint() {
-  Runner::current_task();
-  Runner::current().checkpoint();
-}
+void checkpoint() { Runner::of_current_task().checkpoint(); }
 
-void checkpoint_if_cancelled() {
-  detail::TaskRecord& task = Runner::current_task();
-  Runner& runner = Runner::current();
-  if (runner.cancel_would_reach(task))
-    runner.checkpoint();
-  else
-    runner.pass_cancel_point(task);
-}
+void checkpoint_if_cancelled() { Runner::of_current_task().checkpoint_if_cancelled(); }
 
-void cancel_shielded_checkpoint() {
-  Runner::current_task();
-  Runner::current().cancel_shielded_checkpoint();
-}
+void cancel_shielded_checkpoint() { Runner::of_current_task().cancel_shielded_checkpoint(); }
 
 Task& detail_system::spawn(std::unique_ptr<detail::Job> job, std::string name) {
   return Runner::current().spawn_system_task(std::move(job), std::move(name));
@@ -77,7 +65,9 @@ void wait_writable(int fd) {
   detail::keep_frame();
 }
 
-void notify_closing(int fd) { Runner::current().poller().notify_closing(fd); }
+void notify_closing(int fd) {
+  if (Runner* runner = Runner::of_this_thread()) runner->poller().notify_closing(fd);
+}
 
 void notify_readable(int fd) { Runner::current().poller().notify_readable(fd); }
 

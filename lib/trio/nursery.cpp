@@ -18,6 +18,16 @@ void throw_body_was_cut_short() {
 
 }  // namespace detail
 
+namespace {
+
+bool is_interrupt(std::exception_ptr const& error) {
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  return group ? group->find<Interrupted>() != nullptr
+               : exception_cast<Interrupted>(error) != nullptr;
+}
+
+}  // namespace
+
 Nursery::Nursery() : parent_task_(detail::Runner::current_task()) {
   parent_task_.open_nurseries.push_back(*this);
   scope_.open(parent_task_);
@@ -34,16 +44,27 @@ std::vector<Task*> Nursery::child_tasks() const {
   return tasks;
 }
 
-void Nursery::spawn(std::unique_ptr<detail::Job> job, TaskOptions options,
-                    Nursery* eventual_parent) {
+void Nursery::check_open() const {
   if (closed_)
     throw MisuseError("trio: the nursery is closed: its block has ended, no task can be started");
+  if (scope_.runner_ != &detail::Runner::current())
+    throw MisuseError(
+        "trio: the nursery belongs to a run of another thread; ask that run with "
+        "TrioToken::run_sync_soon");
+}
+
+void Nursery::spawn(std::unique_ptr<detail::Job> job, TaskOptions options,
+                    Nursery* eventual_parent) {
+  check_open();
   detail::Runner::current().spawn(std::move(job), std::move(options.name), this, eventual_parent);
 }
 
 void Nursery::add_error(std::exception_ptr error, std::string source_task) {
   errors_.push_back(error);
-  if (!scope_.cancel_called_)
+  if (scope_.cancel_called_) return;
+  if (is_interrupt(error))
+    scope_.cancel(CancelReason{CancelSource::interrupt, std::move(source_task), {}});
+  else
     scope_.cancel(CancelReason{CancelSource::nursery, std::move(source_task), describe(error)});
 }
 
@@ -96,8 +117,7 @@ void Nursery::join() {
 
 void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job> job,
                              TaskOptions options) {
-  if (closed_)
-    throw MisuseError("trio: the nursery is closed: its block has ended, no task can be started");
+  check_open();
 
   struct PendingStart {
     Nursery& nursery;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace trio::lowlevel {
 
@@ -36,21 +37,15 @@ void ParkingLot::park() {
   if (broken_) throw broken();
   detail_lot::Waiter waiter(current_task());
   waiters_.push_back(waiter);
-  ++size_;
-  wait_task_rescheduled([this, &waiter](RaiseCancel const&) {
+  wait_task_rescheduled([&waiter](RaiseCancel const&) {
     waiter.unlink();
-    --size_;
     return Abort::succeeded;
   });
+  if (waiter.is_linked())
+    throw MisuseError("trio: a task parked in a ParkingLot was rescheduled by hand");
 }
 
-Task* ParkingLot::unpark_one() {
-  if (empty()) return nullptr;
-  --size_;
-  Task& task = waiters_.pop_front().task;
-  reschedule(task);
-  return &task;
-}
+Task* ParkingLot::unpark_one() { return wake_one(nullptr); }
 
 void ParkingLot::unpark_all() {
   while (unpark_one()) {}
@@ -58,10 +53,26 @@ void ParkingLot::unpark_all() {
 
 void ParkingLot::break_lot() {
   broken_ = true;
-  while (!empty()) {
-    --size_;
-    reschedule(waiters_.pop_front().task, std::make_exception_ptr(broken()));
+  std::exception_ptr const error = std::make_exception_ptr(broken());
+  while (wake_one(error)) {}
+}
+
+Task* ParkingLot::wake_one(std::exception_ptr error) {
+  for (auto* waiter = waiters_.next(nullptr); waiter; waiter = waiters_.next(waiter)) {
+    // Rescheduled by hand: it will find out by still being here.
+    if (!static_cast<detail::TaskRecord&>(waiter->task).parked) continue;
+    // Throws if it belongs to another run, which then keeps it.
+    reschedule(waiter->task, std::move(error));
+    waiter->unlink();
+    return &waiter->task;
   }
+  return nullptr;
+}
+
+std::size_t ParkingLot::size() const noexcept {
+  std::size_t count = 0;
+  for (auto* waiter = waiters_.next(nullptr); waiter; waiter = waiters_.next(waiter)) ++count;
+  return count;
 }
 
 void add_parking_lot_breaker(Task& task, ParkingLot& lot) {

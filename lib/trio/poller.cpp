@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "poller.hpp"
 
+#include "task_record.hpp"
+
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -25,6 +28,18 @@ namespace {
 std::system_error cannot_wait(int error) {
   return std::system_error(error, std::generic_category(),
                            "trio: this descriptor cannot be waited for");
+}
+
+// epoll_pwait2, or on Linux before 5.11 its elder, which counts in milliseconds: rounded up, as to
+// wake early would be to wake in vain.
+int wait_for_events(int epoll, std::array<epoll_event, 64>& events,
+                    std::chrono::nanoseconds limit) {
+  int const most = static_cast<int>(events.size());
+  timespec const relative = {limit.count() / 1'000'000'000, limit.count() % 1'000'000'000};
+  int const count = epoll_pwait2(epoll, events.data(), most, &relative, nullptr);
+  if (count >= 0 || errno != ENOSYS) return count;
+  auto const rounded = std::chrono::ceil<std::chrono::milliseconds>(limit);
+  return epoll_wait(epoll, events.data(), most, static_cast<int>(rounded.count()));
 }
 
 }  // namespace
@@ -46,13 +61,10 @@ Poller::~Poller() { close(epoll_fd_); }
 
 std::size_t Poller::poll(Duration timeout) {
   std::array<epoll_event, 64> events;
-  std::int64_t const nanoseconds = timeout.nanoseconds().count();
-  timespec const relative = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
-  int const count =
-      epoll_pwait2(epoll_fd_, events.data(), static_cast<int>(events.size()), &relative, nullptr);
+  int const count = wait_for_events(epoll_fd_, events, timeout.nanoseconds());
   if (count < 0) {
     if (errno == EINTR) return 1;
-    fail("trio: epoll_pwait2");
+    fail("trio: epoll_wait");
   }
   for (int i = 0; i < count; ++i) {
     epoll_event const& event = events[static_cast<std::size_t>(i)];
@@ -77,7 +89,8 @@ void Poller::wake_task(Task*& waiter, std::exception_ptr error) {
   if (!waiter) return;
   Task* task = std::exchange(waiter, nullptr);
   --waiters_;
-  lowlevel::reschedule(*task, std::move(error));
+  // Not if it was rescheduled by hand just now.
+  if (static_cast<TaskRecord*>(task)->parked) lowlevel::reschedule(*task, std::move(error));
 }
 
 void Poller::give_up(int fd, Waiters& waiters, int error) {
@@ -113,7 +126,19 @@ void Poller::wait(int fd, Direction direction) {
     throw BusyResourceError(direction == Direction::read
                                 ? "trio: another task is already waiting to read this descriptor"
                                 : "trio: another task is already waiting to write this descriptor");
-  waiters.in(direction) = &lowlevel::current_task();
+  Task* const task = &lowlevel::current_task();
+
+  // Takes the task out if it wakes otherwise than through us: it will not stand here any more.
+  struct Place {
+    Poller& poller;
+    int fd;
+    Direction direction;
+    Task* task;
+
+    ~Place() { poller.leave(fd, direction, *task); }
+  } const place{*this, fd, direction, task};
+
+  waiters.in(direction) = task;
   ++waiters_;
   if (int const error = update(fd, waiters)) {
     waiters.in(direction) = nullptr;
@@ -121,13 +146,21 @@ void Poller::wait(int fd, Direction direction) {
     give_up(fd, waiters, error);
     throw cannot_wait(error);
   }
-  lowlevel::wait_task_rescheduled([this, fd, direction](lowlevel::RaiseCancel const&) {
-    auto found = by_fd_.find(fd);
-    found->second.in(direction) = nullptr;
-    --waiters_;
-    if (!found->second.reader && !found->second.writer) update(fd, found->second);
+  lowlevel::wait_task_rescheduled([&](lowlevel::RaiseCancel const&) {
+    leave(fd, direction, *task);
     return lowlevel::Abort::succeeded;
   });
+  if (leave(fd, direction, *task))
+    throw MisuseError("trio: a task waiting for a descriptor was rescheduled by hand");
+}
+
+bool Poller::leave(int fd, Direction direction, Task const& task) noexcept {
+  auto found = by_fd_.find(fd);
+  if (found == by_fd_.end() || found->second.in(direction) != &task) return false;
+  found->second.in(direction) = nullptr;
+  --waiters_;
+  if (!found->second.reader && !found->second.writer) update(fd, found->second);
+  return true;
 }
 
 void Poller::notify_closing(int fd) {

@@ -22,8 +22,9 @@ class Poller {
   Poller& operator=(Poller const&) = delete;
   ~Poller();
 
-  // Sleeps until something happens, for `timeout` at the most, and reschedules the tasks concerned.
-  // Returns how many events there were; a wake() counts as one.
+  // Sleeps until something happens, for `timeout` at the most (0 to 24 hours), and reschedules
+  // the tasks concerned. Returns how many events there were; a wake() counts as one. Throws
+  // std::system_error if the kernel refuses.
   std::size_t poll(Duration timeout);
 
   enum class Direction { read, write };
@@ -46,6 +47,8 @@ class Poller {
   // Tells epoll what is waited for on `fd`; forgets a descriptor that nobody waits for. Returns 0,
   // or the errno if epoll refuses.
   int update(int fd, Waiters& waiters) noexcept;
+  // The task does not wait there any more. False if it did not.
+  bool leave(int fd, Direction direction, Task const& task) noexcept;
   // Wakes who waits there, if anybody does.
   void wake_task(Task*& waiter, std::exception_ptr error = nullptr);
   // epoll refused this descriptor: wakes who waits for it with the reason.

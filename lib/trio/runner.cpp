@@ -8,8 +8,10 @@
 #include <trio/exception_group.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <stdexcept>
 
 #include <time.h>
 
@@ -44,11 +46,11 @@ Runner& Runner::current() {
   return *of_this_thread_;
 }
 
-TaskRecord& Runner::current_task() {
+Runner& Runner::of_current_task() {
   Runner* runner = of_this_thread_;
   if (!runner || !runner->running_)
     throw MisuseError("trio: this must be called from a task, inside trio::run");
-  return *runner->running_;
+  return *runner;
 }
 
 Runner::Runner(RunOptions const& options)
@@ -60,11 +62,14 @@ Runner::Runner(RunOptions const& options)
       poller_(entry_queue_->wake_descriptor()),
       random_(options.shuffle_seed.value_or(0)) {
   if (!clock_) clock_ = own_clock_.get();
-  of_this_thread_ = this;
-  report_stack_overflows();
-  prepare_thread_for_overflow_reports();
+  if (options_.report_stack_overflows) {
+    report_stack_overflows();
+    prepare_thread_for_overflow_reports();
+  }
   root_scope_.open_as_root(*this);
   look_at_clock();
+  // Last: if anything throws before, no destructor takes it back.
+  of_this_thread_ = this;
 }
 
 Runner::~Runner() {
@@ -77,13 +82,24 @@ void Runner::run(std::unique_ptr<Job> main) {
     SigintHandler const sigint(*this, options_.sigint);
     init_task_ =
         &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr, nullptr);
-    while (living_ > 0) pass();
+    loop();
   }
   if (init_error_)
     throw TrioInternalError("trio: a system task of the run failed: " + describe(init_error_),
                             init_error_);
   if (interrupt_.exchange(false)) throw Interrupted();
   if (main_error_) std::rethrow_exception(main_error_);
+}
+
+void Runner::loop() noexcept {
+  try {
+    while (living_ > 0) pass();
+  } catch (...) {
+    // The tasks' stacks cannot be unwound from here, and hold references into each other.
+    std::fprintf(stderr, "trio: the run loop failed; no task can go on: %s\n",
+                 describe(std::current_exception()).c_str());
+    std::abort();
+  }
 }
 
 void Runner::init(std::unique_ptr<Job> main) {
@@ -162,8 +178,11 @@ Nursery* Runner::open_system_nursery() const noexcept {
 
 void Runner::run_task(TaskRecord& task) noexcept {
   task.error = caught_from<trio_guarded_task>([&] { task.job->run(); });
-  // On the task's own stack: destructors of its arguments may park.
+  // On the task's own stack, and shielded as in unwinding: destructors of its arguments and locals
+  // may park, and must not throw.
+  task.scope_uncaught = task.outermost_uncaught = -1;
   task.job.reset();
+  task.locals.reset();
   task.finished = true;
 }
 
@@ -230,8 +249,7 @@ std::size_t Runner::poll(Primed& primed) {
   if (ready_.empty()) {
     timeout = longest_sleep;
     if (!deadlines_.empty())
-      timeout = std::clamp(clock_->real_time_until(deadlines_.next()),
-                           Duration(std::chrono::nanoseconds(0)), timeout);
+      timeout = std::min(clock_->real_time_until(deadlines_.next()), timeout);
     if (!idle_waiters_.empty()) {
       if (Duration const cushion = idle_waiters_.begin()->first; cushion < timeout) {
         timeout = cushion;
@@ -243,7 +261,8 @@ std::size_t Runner::poll(Primed& primed) {
     }
   }
   ++polls_;
-  std::size_t const events = poller_.poll(timeout);
+  // A user's clock may say anything.
+  std::size_t const events = poller_.poll(std::max(timeout, Duration(std::chrono::nanoseconds(0))));
   steps_since_poll_ = 0;
   last_poll_tick_ = look_at_clock();
   return events;
@@ -320,11 +339,19 @@ void Runner::make_ready(TaskRecord& task) {
   ready_.push_back(&task);
 }
 
-void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
+void Runner::check_wakeable(TaskRecord const& task) const {
+  if (task.scope->runner_ != this)
+    throw MisuseError(
+        "trio: the task to be woken belongs to a run of another thread; ask that run with "
+        "TrioToken::run_sync_soon");
   if (!task.parked)
     throw MisuseError(
         "trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
         "rescheduled already");
+}
+
+void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
+  check_wakeable(task);
   task.wake_error = std::move(error);
   make_ready(task);
 }
@@ -351,8 +378,8 @@ void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
 }
 
 void Runner::count_cancel_point() {
-  if (!cancel_target_ || --cancel_countdown_ > 0) return;
-  std::exchange(cancel_target_, nullptr)->cancel("testing::cancel_at_every_checkpoint");
+  if (disturb_countdown_ == 0 || --disturb_countdown_ > 0) return;
+  std::exchange(disturb_, nullptr)();
 }
 
 bool Runner::may_skip_switch() {
@@ -383,14 +410,24 @@ void Runner::checkpoint() {
       [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });
 }
 
+void Runner::checkpoint_if_cancelled() {
+  TaskRecord& task = *running_;
+  if (cancel_would_reach(task)) {
+    checkpoint();
+  } else {
+    ++task.counts.cancel_points;
+    count_cancel_point();
+  }
+}
+
 bool Runner::cancel_would_reach(TaskRecord const& task) const noexcept {
   int const uncaught = switcher_.uncaught_exceptions();
   return (task.scope_is_cancelled() && uncaught <= task.scope_uncaught) ||
-         (interrupt_pending_for(task) && uncaught == 0);
+         (interrupt_pending_for(task) && uncaught <= task.outermost_uncaught);
 }
 
 void Runner::deliver_interrupt() {
-  if (main_task_ && main_task_->parked_uncaught == 0)
+  if (main_task_ && main_task_->parked_uncaught <= main_task_->outermost_uncaught)
     main_task_->try_abort(lowlevel::RaiseCancel(nullptr));
 }
 
@@ -400,7 +437,11 @@ void Runner::wait_all_tasks_blocked(Duration cushion) {
     std::multimap<Duration, TaskRecord*>::iterator self;
 
     ~Waiter() { runner.idle_waiters_.erase(self); }
-  } const waiter{*this, idle_waiters_.emplace(cushion, running_)};
+  };
+
+  if (cushion < std::chrono::nanoseconds(0))
+    throw std::invalid_argument("trio: wait_all_tasks_blocked: the cushion must not be negative");
+  Waiter const waiter{*this, idle_waiters_.emplace(cushion, running_)};
 
   lowlevel::wait_task_rescheduled(
       [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });

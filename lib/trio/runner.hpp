@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -40,8 +41,11 @@ class Runner {
 
   // The same; throws MisuseError where there is none.
   static Runner& current();
+  // The run of the task that calls; throws MisuseError outside of tasks.
+  static Runner& of_current_task();
+
   // The task that calls; throws MisuseError outside of tasks.
-  static TaskRecord& current_task();
+  static TaskRecord& current_task() { return *of_current_task().running_; }
 
   // The whole life of the run.
   void run(std::unique_ptr<Job> main);
@@ -56,8 +60,12 @@ class Runner {
   void wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort);
   // Ends a task's park; it wakes to what its record says.
   void make_ready(TaskRecord& task);
+  // Throws MisuseError if the task is of another run, or not parked.
   void reschedule(TaskRecord& task, std::exception_ptr error);
+  // Throws what reschedule() would.
+  void check_wakeable(TaskRecord const& task) const;
   void checkpoint();
+  void checkpoint_if_cancelled();
   void cancel_shielded_checkpoint() noexcept;
   // Whether the running task, at a cancel point now, would throw.
   bool cancel_would_reach(TaskRecord const& task) const noexcept;
@@ -75,12 +83,6 @@ class Runner {
 
   bool in_task() const noexcept { return running_ != nullptr; }
 
-  // A cancel point that found nothing to deliver.
-  void pass_cancel_point(TaskRecord& task) {
-    ++task.counts.cancel_points;
-    count_cancel_point();
-  }
-
   // A SIGINT is waiting for the main task.
   bool interrupt_pending_for(TaskRecord const& task) const noexcept {
     return &task == main_task_ && interrupt_.load(std::memory_order_relaxed);
@@ -88,10 +90,16 @@ class Runner {
 
   void interrupt_was_raised() noexcept { interrupt_.store(false); }
 
-  // Cancels `scope` at the `ordinal`-th cancel point from now, whichever task comes to it.
-  void cancel_at(std::uint64_t ordinal, CancelScope& scope) noexcept {
-    cancel_countdown_ = ordinal;
-    cancel_target_ = &scope;
+  // As SIGINT does. Any thread, or a signal handler.
+  void interrupt() noexcept {
+    interrupt_.store(true);
+    entry_queue_->wake();
+  }
+
+  // Calls `disturb` at the `ordinal`-th cancel point from now, whichever task comes to it.
+  void disturb_at(std::uint64_t ordinal, std::function<void()> disturb) {
+    disturb_countdown_ = ordinal;
+    disturb_ = std::move(disturb);
   }
 
   Time now() { return clock_->current_time(); }
@@ -132,6 +140,8 @@ class Runner {
 
   static void run_task(TaskRecord& task) noexcept;
 
+  // Runs every task to its end. What stops it ends the process.
+  void loop() noexcept;
   // The first task: the nest of nurseries that every other task lives in.
   void init(std::unique_ptr<Job> main);
   void serve_entry_queue();
@@ -194,10 +204,8 @@ class Runner {
   std::exception_ptr main_error_;
 
   std::atomic<bool> interrupt_ = false;
-  std::uint64_t cancel_countdown_ = 0;
-  CancelScope* cancel_target_ = nullptr;
-
-  friend class SigintHandler;
+  std::uint64_t disturb_countdown_ = 0;
+  std::function<void()> disturb_;
 };
 
 }  // namespace trio::detail

@@ -49,10 +49,7 @@ void SigintHandler::on_signal(int, siginfo_t* info, void*) {
   // The kernel itself is the sender only when a terminal's user typed ctrl-c.
   if (ignore_terminal && info->si_code == SI_KERNEL) return;
   ++handling;
-  if (Runner* runner = owner) {
-    runner->interrupt_.store(true);
-    runner->entry_queue_->wake();
-  }
+  if (Runner* runner = owner) runner->interrupt();
   --handling;
 }
 

@@ -29,11 +29,14 @@ std::size_t whole_pages(std::size_t size) noexcept {
   return (size + page_size() - 1) / page_size() * page_size();
 }
 
+// Costs addresses only, and in a mapping of its own as much as a single page would.
+std::size_t guard_size() noexcept { return whole_pages(64 * 1024); }
+
 }  // namespace
 
 bool Stack::is_guard(void const* address) const noexcept {
   auto const* at = static_cast<std::byte const*>(address);
-  return !canary && at < bottom && at >= bottom - page_size();
+  return !canary && at < bottom && at >= bottom - guard_size();
 }
 
 StackArena::StackArena(std::size_t stack_size, std::size_t max_guarded)
@@ -42,7 +45,7 @@ StackArena::StackArena(std::size_t stack_size, std::size_t max_guarded)
       taken_(stacks_per_slab) {}
 
 StackArena::~StackArena() {
-  std::size_t const size = stacks_per_slab * (stack_size_ + page_size());
+  std::size_t const size = stacks_per_slab * (stack_size_ + guard_size());
   for (std::byte* slab : slabs_) {
     sanitizer::stacks_unmapped(slab, size);
     munmap(slab, size);
@@ -50,7 +53,7 @@ StackArena::~StackArena() {
 }
 
 void StackArena::map_slab() {
-  std::size_t const size = stacks_per_slab * (stack_size_ + page_size());
+  std::size_t const size = stacks_per_slab * (stack_size_ + guard_size());
   slabs_.reserve(slabs_.size() + 1);
   void* slab = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -65,18 +68,17 @@ void StackArena::map_slab() {
 Stack StackArena::make() {
   if (taken_ == stacks_per_slab) map_slab();
   Stack stack;
-  stack.bottom = slabs_.back() + taken_ * (stack_size_ + page_size()) + page_size();
+  stack.bottom = slabs_.back() + taken_ * (stack_size_ + guard_size()) + guard_size();
   stack.size = stack_size_;
   protect(stack);
   ++taken_;
-  ++made_;
   return stack;
 }
 
 void StackArena::protect(Stack& stack) {
-  std::byte* guard = stack.bottom - page_size();
-  if (madvise(guard, page_size(), madv_guard_install) == 0) return;
-  if (mapped_guards_ < max_guarded_ && mprotect(guard, page_size(), PROT_NONE) == 0) {
+  std::byte* guard = stack.bottom - guard_size();
+  if (madvise(guard, guard_size(), madv_guard_install) == 0) return;
+  if (mapped_guards_ < max_guarded_ && mprotect(guard, guard_size(), PROT_NONE) == 0) {
     ++mapped_guards_;
     return;
   }
@@ -89,11 +91,11 @@ void place_canary(Stack const& stack) noexcept {
     std::memcpy(stack.bottom + i * sizeof canary_word, &canary_word, sizeof canary_word);
 }
 
-bool canary_is_intact(Stack const& stack) noexcept {
-  for (std::size_t i = 0; i < canary_words; ++i)
+bool canary_is_broken(Stack const& stack) noexcept {
+  for (std::size_t i = 0; i < (stack.canary ? canary_words : 0); ++i)
     if (std::memcmp(stack.bottom + i * sizeof canary_word, &canary_word, sizeof canary_word) != 0)
-      return false;
-  return true;
+      return true;
+  return false;
 }
 
 }  // namespace trio::detail

@@ -6,11 +6,12 @@
 
 namespace trio::detail {
 
-// Memory for one task's stack. `bottom` is its lowest usable address; below it lies the guard.
+// Memory for one task's stack. `bottom` is its lowest usable address; below it lies the guard, wide
+// enough that no frame of a sensible size jumps over it into the neighbour.
 struct Stack {
   std::byte* bottom = nullptr;
   std::size_t size = 0;
-  // No guard page below: a canary stands at the bottom instead.
+  // The guard below does not stop anybody: a canary stands at the bottom instead.
   bool canary = false;
 
   std::byte* top() const noexcept { return bottom + size; }
@@ -31,23 +32,21 @@ class StackArena {
   // Throws std::bad_alloc when the kernel gives no more memory or mappings.
   Stack make();
 
-  std::size_t made() const noexcept { return made_; }
-
  private:
   void map_slab();
   void protect(Stack& stack);
 
   std::size_t const stack_size_;
   std::size_t const max_guarded_;
-  std::size_t made_ = 0;
   std::size_t mapped_guards_ = 0;
   std::vector<std::byte*> slabs_;
   // Of the newest slab: how many of its stacks are taken.
   std::size_t taken_ = 0;
 };
 
-// Puts a known value at the bottom of a stack without a guard page.
+// Puts a known value at the bottom of a stack whose guard stops nobody.
 void place_canary(Stack const& stack) noexcept;
-bool canary_is_intact(Stack const& stack) noexcept;
+// False for a stack without a canary.
+bool canary_is_broken(Stack const& stack) noexcept;
 
 }  // namespace trio::detail

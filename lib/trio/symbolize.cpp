@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "frame_kind.hpp"
 #include "modules.hpp"
-#include "type_name.hpp"
+#include <trio/detail/type_name.hpp>
 
 #include <trio/stack_trace.hpp>
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "function_name.hpp"
 #include "runner.hpp"
 #include "task_record.hpp"
-#include "type_name.hpp"
+
+#include <trio/detail/type_name.hpp>
 
 #include <dlfcn.h>
 
@@ -46,8 +48,11 @@ TaskRecord const& record(Task const& task) noexcept { return static_cast<TaskRec
 
 std::string Task::name() const {
   auto const& task = detail::record(*this);
-  return task.name_given.empty() ? detail::demangle(std::string(task.raw_name()).c_str())
-                                 : task.name_given;
+  if (!task.name_given.empty()) return task.name_given;
+  std::string mangled;
+  if (task.job_function) mangled = detail::function_name(task.job_function);
+  if (mangled.empty()) mangled = task.job_type.name();
+  return detail::demangle(mangled.c_str());
 }
 
 Nursery* Task::parent_nursery() const noexcept { return detail::record(*this).nursery; }

@@ -3,7 +3,7 @@
 
 #include "runner.hpp"
 #include "task_record.hpp"
-#include "type_name.hpp"
+#include <trio/detail/type_name.hpp>
 #include "unwind.hpp"
 
 #include <algorithm>

@@ -35,7 +35,9 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<Any
   // The task that opened the nursery it lives in; null for the first task.
   TaskRecord const* parent() const noexcept { return nursery ? &nursery->parent_task_ : nullptr; }
 
-  // Safe in a signal handler: the name as given, or the mangled one of its function.
+  // The name as given, or the mangled one of its exported function or its type. Allocates nothing,
+  // but may ask the dynamic linker, which takes a lock: fit for the last words of a thread that has
+  // crashed, and not for handlers of signals that come at any time.
   std::string_view raw_name() const noexcept;
 
   // Moves the task to another innermost scope, delivering what is pending there.
@@ -67,7 +69,9 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<Any
   // How many exceptions were in flight when it entered its innermost scope: more now means that a
   // destructor runs in unwinding, which no cancellation from that scope may reach.
   int scope_uncaught = 0;
-  // How many were when it parked. An interrupt, which no scope stops, may reach none but zero.
+  // The same for an interrupt, which no scope stops: 0, and -1 once it destroys its arguments.
+  int outermost_uncaught = 0;
+  // How many were when it parked.
   int parked_uncaught = 0;
 
   // Parked in wait_task_rescheduled, to be rescheduled exactly once.

@@ -147,7 +147,8 @@ class TaskTreeOnSignal::Printer {
   void print_when_asked() noexcept {
     for (;;) {
       asked_.wait();
-      if (stopping_) return;
+      // Posted once for each request, and last for the end.
+      if (stopping_ && !printing_) return;
       write_all(options_.output, options_.heading + "\n" + format(capture_.tree()));
       printing_ = false;
       if (options_.afterwards) options_.afterwards();

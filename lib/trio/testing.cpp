@@ -16,6 +16,7 @@ MockClock::MockClock(Options options)
       rate_(0),
       threshold_(options.autojump_threshold) {
   set_rate(options.rate);
+  set_autojump_threshold(options.autojump_threshold);
 }
 
 Time MockClock::current_time() {
@@ -39,16 +40,21 @@ void MockClock::jump(Duration by) {
 }
 
 void MockClock::set_rate(double rate) {
-  if (!(rate >= 0))
-    throw std::invalid_argument("trio: the rate of a MockClock must not be negative");
+  if (!(rate >= 0) || std::isinf(rate))
+    throw std::invalid_argument("trio: the rate of a MockClock must be finite and not negative");
   virtual_base_ = current_time();
   real_base_ = std::chrono::steady_clock::now();
   rate_ = rate;
 }
 
+void MockClock::set_autojump_threshold(Duration threshold) {
+  if (threshold < std::chrono::nanoseconds(0))
+    throw std::invalid_argument("trio: an autojump threshold must not be negative");
+  threshold_ = threshold;
+}
+
 void wait_all_tasks_blocked(Duration cushion) {
-  detail::Runner::current_task();
-  detail::Runner::current().wait_all_tasks_blocked(cushion);
+  detail::Runner::of_current_task().wait_all_tasks_blocked(cushion);
 }
 
 void Sequencer::wait_for_turn(int position) {
@@ -89,23 +95,64 @@ void Sequencer::open_turn(int position) {
   lowlevel::reschedule(*task);
 }
 
-std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options) {
+namespace {
+
+// Runs `attempt(ordinal, options)`, in virtual time, for 1, 2, ... until it answers that no such
+// point was reached; returns how many were.
+std::uint64_t for_every_cancel_point(
+    RunOptions options, std::function<bool(std::uint64_t, RunOptions const&)> const& attempt) {
   for (std::uint64_t ordinal = 1;; ++ordinal) {
     MockClock clock = MockClock::autojumping();
     options.clock = &clock;
-    CancelScope scope;
     try {
-      trio::run(options, [&] {
-        detail::Runner::current().cancel_at(ordinal, scope);
-        static_cast<void>(scope.enter(scenario));
-      });
+      if (!attempt(ordinal, options)) return ordinal - 1;
     } catch (...) {
-      std::throw_with_nested(std::runtime_error("cancelled at cancel point " +
+      std::throw_with_nested(std::runtime_error("disturbed at cancel point " +
                                                 std::to_string(ordinal) + ": " +
                                                 describe(std::current_exception())));
     }
-    if (!scope.cancel_called()) return ordinal - 1;
   }
+}
+
+}  // namespace
+
+std::uint64_t cancel_at_every_checkpoint(std::function<void()> scenario, RunOptions options) {
+  return for_every_cancel_point(options, [&](std::uint64_t ordinal, RunOptions const& with) {
+    CancelScope scope;
+    trio::run(with, [&] {
+      detail::Runner::current().disturb_at(
+          ordinal, [&] { scope.cancel("testing::cancel_at_every_checkpoint"); });
+      static_cast<void>(scope.enter(scenario));
+    });
+    return scope.cancel_called();
+  });
+}
+
+std::uint64_t interrupt_at_every_checkpoint(std::function<void()> scenario, RunOptions options) {
+  return for_every_cancel_point(options, [&](std::uint64_t ordinal, RunOptions const& with) {
+    bool interrupted = false;
+    bool came_out = false;
+    std::exception_ptr error;
+    try {
+      trio::run(with, [&] {
+        detail::Runner& runner = detail::Runner::current();
+        runner.disturb_at(ordinal, [&] {
+          interrupted = true;
+          runner.interrupt();
+        });
+        scenario();
+      });
+    } catch (...) {
+      error = detail::sieve(std::current_exception(), [&](std::exception_ptr const& leaf) {
+        bool const taken = exception_cast<Interrupted>(leaf) != nullptr;
+        came_out = came_out || taken;
+        return taken;
+      });
+    }
+    if (error) std::rethrow_exception(error);
+    if (interrupted && !came_out) throw std::runtime_error("the interrupt was lost");
+    return interrupted;
+  });
 }
 
 }  // namespace trio::testing

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Whole scenarios, cancelled at each of their cancel points in turn and in several schedules:
+// Whole scenarios, cancelled or interrupted at each of their cancel points in turn and in several
+// schedules:
 // nothing may hang, leak or terminate, locks must be free afterwards, values neither lost nor
 // doubled, clean-up complete.
 #include "support.hpp"
@@ -21,16 +22,12 @@
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::AtEnd;
 using trio::lowlevel::checkpoint;
 using trio::testing::cancel_at_every_checkpoint;
+using trio::testing::interrupt_at_every_checkpoint;
 
 namespace {
-
-struct AtEnd {
-  std::function<void()> action;
-
-  ~AtEnd() { action(); }
-};
 
 // Something to leak: stands on every task's stack, and in values.
 struct Alive {
@@ -43,14 +40,17 @@ struct Alive {
   static inline int count = 0;
 };
 
-void brute_force(std::function<void()> scenario) {
+// Disturbs the scenario at each of its cancel points, in several schedules: `disturb` is one of
+// testing's functions for that.
+void brute_force(std::function<void()> const& scenario,
+                 decltype(cancel_at_every_checkpoint) disturb) {
   for (std::optional<std::uint64_t> seed : {std::optional<std::uint64_t>{}, {1}, {2}, {3}, {4}}) {
     CAPTURE(seed.value_or(0));
     trio::RunOptions options;
     options.shuffle_seed = seed;
     std::uint64_t runs = 0;
     std::uint64_t completed = 0;
-    auto const points = cancel_at_every_checkpoint(
+    auto const points = disturb(
         [&] {
           ++runs;
           auto const deadlines = trio::lowlevel::current_statistics().deadlines;
@@ -66,10 +66,21 @@ void brute_force(std::function<void()> scenario) {
         options);
     CHECK(points >= 4);
     CHECK(runs == points + 1);
-    // The last run meets no cancellation, and those that are cancelled after the end do not mind.
+    // The last run meets no disturbance, and those that are disturbed after the end do not mind.
     CHECK(completed >= 1);
     CHECK(completed < runs);
   }
+}
+
+void brute_force(std::function<void()> const& scenario) {
+  brute_force(scenario, cancel_at_every_checkpoint);
+  brute_force(scenario, interrupt_at_every_checkpoint);
+}
+
+// For scenarios whose destructors wait at the normal end of a block, behind a shield: SIGINT passes
+// shields, so that in the main task they may not.
+void cancel_by_force(std::function<void()> const& scenario) {
+  brute_force(scenario, cancel_at_every_checkpoint);
 }
 
 // Runs `body`, then `check`, however the body ends.
@@ -203,6 +214,25 @@ TEST_CASE("brute force: start() of what fails before and after it has started") 
 
 TEST_CASE("brute force: join") {
   brute_force([] {
+    int done = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (int round = 1; round <= 2; ++round) {
+        for (int i = 0; i < 3; ++i)
+          nursery.start_soon([&, i] {
+            Alive const alive;
+            trio::sleep(i * 1s);
+            ++done;
+          });
+        nursery.join();
+        CHECK(done == 3 * round);
+      }
+    });
+    CHECK(done == 6);
+  });
+}
+
+TEST_CASE("brute force: join in a destructor") {
+  cancel_by_force([] {
     trio::open_nursery([](trio::Nursery& nursery) {
       int done = 0;
       for (int round = 0; round < 2; ++round) {
@@ -386,17 +416,24 @@ TEST_CASE("brute force: clean-up begun is clean-up finished") {
 }
 
 TEST_CASE("brute force: bounded clean-up in destructors") {
-  brute_force([] {
-    checked([] {},
-            [] {
-              AtEnd const outer{[] {
+  cancel_by_force([] {
+    int begun = 0, finished = 0;
+    checked([&] { CHECK(begun == finished); },
+            [&] {
+              AtEnd const outer{[&] {
                 Alive const alive;
-                static_cast<void>(trio::shielded([] {
-                  return trio::move_on_after(1s, [] {
-                    AtEnd const inner{[] { trio::shielded([] { trio::sleep(1s); }); }};
+                ++begun;
+                static_cast<void>(trio::shielded([&] {
+                  return trio::move_on_after(1s, [&] {
+                    AtEnd const inner{[&] {
+                      ++begun;
+                      trio::shielded([] { trio::sleep(1s); });
+                      ++finished;
+                    }};
                     trio::sleep_forever();
                   });
                 }));
+                ++finished;
               }};
               trio::sleep(1s);
               trio::sleep(1s);
@@ -405,7 +442,7 @@ TEST_CASE("brute force: bounded clean-up in destructors") {
 }
 
 TEST_CASE("brute force: descriptors") {
-  brute_force([] {
+  cancel_by_force([] {
     std::array<int, 2> ends{-1, -1};
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
     checked(
@@ -529,7 +566,7 @@ TEST_CASE("brute force: a sequence of turns breaks, but hangs nobody") {
 }
 
 TEST_CASE("brute force: system tasks and calls from outside") {
-  brute_force([] {
+  cancel_by_force([] {
     int accepted = 0, called = 0;
     checked(
         [&] {
@@ -597,7 +634,7 @@ TEST_CASE("cancel_at_every_checkpoint names the point where a scenario fails") {
     });
     auto const* report = trio::exception_cast<std::runtime_error>(error);
     REQUIRE(report);
-    CHECK(std::string(report->what()).find("cancelled at cancel point ") == 0);
+    CHECK(std::string(report->what()).find("disturbed at cancel point ") == 0);
     CHECK(std::string(report->what()).find("broken") != std::string::npos);
     auto const* nested = dynamic_cast<std::nested_exception const*>(report);
     REQUIRE(nested);
@@ -625,5 +662,33 @@ TEST_CASE("cancel_at_every_checkpoint tries every point once and ends with an un
 
 TEST_CASE("cancel_at_every_checkpoint gives up on a scenario that fails without being cancelled") {
   CHECK_THROWS_AS(cancel_at_every_checkpoint([] { throw support::KeyError(); }),
+                  std::runtime_error);
+}
+
+TEST_CASE("interrupt_at_every_checkpoint interrupts at every point, and lets no other error pass") {
+  std::vector<int> steps_done;
+  auto const points = interrupt_at_every_checkpoint([&] {
+    steps_done.push_back(0);
+    for (int i = 0; i < 5; ++i) {
+      trio::sleep(1s);
+      ++steps_done.back();
+    }
+  });
+  CHECK(points + 1 == steps_done.size());
+  for (int done = 0; done < 5; ++done)
+    CHECK(std::count(steps_done.begin(), steps_done.end(), done) >= 1);
+  CHECK_THROWS_AS(interrupt_at_every_checkpoint([] {
+                    try {
+                      trio::sleep(1s);
+                    } catch (trio::Interrupted const&) {
+                      throw support::KeyError();
+                    }
+                  }),
+                  std::runtime_error);
+  CHECK_THROWS_AS(interrupt_at_every_checkpoint([] {
+                    try {
+                      trio::sleep(1s);
+                    } catch (trio::Interrupted const&) {}
+                  }),
                   std::runtime_error);
 }

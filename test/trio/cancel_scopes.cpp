@@ -813,3 +813,31 @@ TEST_CASE("a reason can be described in a line") {
     });
   });
 }
+
+TEST_CASE("a scope describes its state, its cause and its deadline [R:357]") {
+  trio::CancelScope unused;
+  CHECK(trio::describe(unused) == "a cancel scope, not entered");
+  CHECK(trio::describe(trio::CancelScope::after(1500ms)) ==
+        "a cancel scope, not entered, deadline is 1.50 seconds after its entry");
+  trio::CancelScope timed(trio::Time(10s));
+  // Outside of a run there is no now.
+  CHECK(trio::describe(timed) == "a cancel scope, not entered");
+  run([&](trio::testing::MockClock& clock) {
+    CHECK(trio::describe(timed) ==
+          "a cancel scope, not entered, deadline is 10.00 seconds from now");
+    within(timed, [&] {
+      clock.jump(500ms);
+      CHECK(trio::describe(timed) == "a cancel scope, active, deadline is 9.50 seconds from now");
+      clock.jump(10s);
+      CHECK(trio::describe(timed) == "a cancel scope, active, deadline is 0.50 seconds ago");
+      CHECK_THROWS_AS(trio::lowlevel::checkpoint(), trio::Cancelled);
+      CHECK(trio::describe(timed) == "a cancel scope, active, cancelled: the deadline passed");
+    });
+    CHECK(trio::describe(timed) == "a cancel scope, exited, cancelled: the deadline passed");
+    within(unused, [&] { CHECK(trio::describe(unused) == "a cancel scope, active"); });
+    CHECK(trio::describe(unused) == "a cancel scope, exited");
+    unused.cancel("too late");
+    CHECK(trio::describe(unused).find("a cancel scope, exited, cancelled: cancel() was called") ==
+          0);
+  });
+}

@@ -5,7 +5,9 @@
 #include <string>
 #include <system_error>
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,8 +21,9 @@ struct Ending {
   bool says(std::string const& text) const { return errors.find(text) != std::string::npos; }
 };
 
-// Runs the hidden (skipped) test case `name` of this program as a program of its own: for what ends
-// the process. If it hangs, SIGALRM ends it after a minute.
+// Runs the hidden (skipped) test case `name` (without a comma: doctest would take it for two) of
+// this program as a program of its own: for what ends the process. If it hangs, SIGALRM ends it
+// after a minute.
 inline Ending run_hidden_case(std::string const& name) {
   std::array<char, 4096> self{};
   std::array<int, 2> ends{};
@@ -54,4 +57,15 @@ inline Ending run_hidden_case(std::string const& name) {
   if (WIFSIGNALED(status)) ending.signal = WTERMSIG(status);
   if (WIFEXITED(status)) ending.exit_code = WEXITSTATUS(status);
   return ending;
+}
+
+// In a hidden case: takes away the handlers that doctest and the sanitizers have installed.
+inline void die_by_default() {
+  signal(SIGSEGV, SIG_DFL);
+  signal(SIGABRT, SIG_DFL);
+}
+
+inline void check_died_of(Ending const& ending, int signal) {
+  INFO(ending.errors);
+  CHECK(ending.signal == signal);
 }

@@ -281,9 +281,53 @@ TEST_CASE("handlers go on when one of them has thrown") {
       matches(rest, group(of<ValueError>(), of<ValueError>(), group(group(of<ValueError>("2"))))));
 }
 
-TEST_CASE("handlers run outside of any handler of the language") {
-  trio::catching([] { throw KeyError(); },
-                 [](KeyError const&) { CHECK_FALSE(std::current_exception()); });
+TEST_CASE("throw; in a handler leaves the member where it was, as the object it is") {
+  auto const key = std::make_exception_ptr(KeyError("1"));
+  auto const value = std::make_exception_ptr(ValueError());
+  auto const errors = trio::make_exception_group(
+      "all",
+      {value, trio::make_exception_group("inner", {key, std::make_exception_ptr(KeyError("2"))})});
+  int later = 0;
+  auto const rest = thrown_by([&] {
+    trio::catching([&] { std::rethrow_exception(errors); },
+                   [](KeyError const& error) {
+                     CHECK(std::current_exception());
+                     if (error.what() == std::string("1")) throw;
+                   },
+                   [](ValueError&) { throw; }, [&](std::runtime_error const&) { ++later; });
+  });
+  CHECK(matches(rest, group(of<ValueError>(), group(of<KeyError>("1")))));
+  auto const leaves = trio::exception_cast<trio::BaseExceptionGroup>(rest)->leaves();
+  CHECK(leaves == std::vector{value, key});
+  // Whoever has taken it first has taken it.
+  CHECK(later == 0);
+}
+
+TEST_CASE("throw; in the handler of a lone exception throws it on, and not in a group") {
+  auto const key = std::make_exception_ptr(KeyError());
+  CHECK(thrown_by([&] {
+          trio::catching([&] { std::rethrow_exception(key); }, [](std::exception&) { throw; });
+        }) == key);
+}
+
+TEST_CASE("throw; in a handler throws its own member on, though it has waited") {
+  run([] {
+    Log log;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (auto const name : {"a", "b"})
+        nursery.start_soon([&log, name] {
+          auto const rest = thrown_by([name] {
+            trio::catching([name] { throw KeyError(name); },
+                           [](KeyError const&) {
+                             trio::sleep(1s);
+                             throw;
+                           });
+          });
+          log.push_back(trio::exception_cast<KeyError>(rest)->what());
+        });
+    });
+    CHECK(log == Log{"a", "b"});
+  });
 }
 
 TEST_CASE("a handler may wait") {
@@ -376,4 +420,37 @@ TEST_CASE("splitting a foreign-typed group keeps a deep shape and re-picks each 
         [](Foreign const&) {});
   });
   CHECK(matches(rest, group(group(of<KeyError>("1")), group(of<KeyError>("2")))));
+}
+
+TEST_CASE("rethrow_single throws the only error in a group, as the object it is [ut:262]") {
+  auto const rethrown = [](std::vector<std::exception_ptr> members) {
+    auto const all = trio::make_exception_group("all", std::move(members));
+    return thrown_by([&] { trio::rethrow_single(all); });
+  };
+  // Only the library makes them.
+  std::vector<std::exception_ptr> cancelled;
+  run([&] {
+    trio::CancelScope scope;
+    scope.cancel();
+    within(scope, [&] {
+      for (int i = 0; i < 2; ++i) cancelled.push_back(thrown_by(trio::lowlevel::checkpoint));
+    });
+  });
+  auto const key = std::make_exception_ptr(KeyError());
+  auto const value = std::make_exception_ptr(ValueError());
+  auto const interrupted = std::make_exception_ptr(trio::Interrupted());
+  auto const inner = trio::make_exception_group("inner", {key, value});
+
+  CHECK(rethrown({key}) == key);
+  CHECK(rethrown({cancelled[0], key, cancelled[1]}) == key);
+  CHECK(rethrown({cancelled[0], cancelled[1]}) == cancelled[0]);
+  CHECK(rethrown({cancelled[0], inner}) == inner);
+  CHECK(rethrown({key, value, interrupted}) == interrupted);
+  CHECK(thrown_by([&] { trio::rethrow_single(key); }) == key);
+
+  auto const several = rethrown({key, cancelled[0], value});
+  auto const* multiple = trio::exception_cast<trio::MultipleErrors>(several);
+  REQUIRE(multiple);
+  CHECK(matches(multiple->group(), group(of<KeyError>(), of<trio::Cancelled>(), of<ValueError>())));
+  CHECK(std::string(multiple->what()).find("KeyError") != std::string::npos);
 }

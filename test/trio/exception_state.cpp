@@ -15,6 +15,7 @@
 #include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
+using support::AtEnd;
 using support::run;
 using trio::lowlevel::checkpoint;
 
@@ -34,13 +35,6 @@ bool handles(std::string const& what) {
   auto const* named = trio::exception_cast<Named>(error);
   return named && named->is(what);
 }
-
-// Runs something when it is destroyed, in unwinding or not.
-struct AtEnd {
-  std::function<void()> action;
-
-  ~AtEnd() { action(); }
-};
 
 }  // namespace
 

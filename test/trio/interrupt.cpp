@@ -4,6 +4,7 @@
 #include <atomic>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::AtEnd;
 using support::group;
 using support::matches;
 using support::of;
@@ -270,6 +272,54 @@ TEST_CASE("SIGINT at the end of a nursery is kept in its group and cancels its t
   });
 }
 
+TEST_CASE("who is cancelled because of SIGINT hears that it was SIGINT [C:202]") {
+  // In the body, at the end, and at the end of an inner nursery.
+  for (int place : {0, 1, 2}) {
+    run([place] {
+      std::vector<trio::CancelReason> reasons;
+      auto const error = thrown_by([&] {
+        trio::open_nursery([&](trio::Nursery& nursery) {
+          nursery.start_soon([&] {
+            try {
+              trio::sleep_forever();
+            } catch (trio::Cancelled const& cancelled) {
+              reasons.push_back(cancelled.reason());
+              throw;
+            }
+          });
+          nursery.start_soon([] {
+            trio::sleep(1s);
+            raise(SIGINT);
+          });
+          if (place == 0) trio::sleep_forever();
+          if (place == 2)
+            trio::open_nursery([](trio::Nursery& inner) { inner.start_soon(trio::sleep_forever); });
+        });
+      });
+      CHECK(trio::exception_cast<trio::BaseExceptionGroup>(error)->find<trio::Interrupted>());
+      REQUIRE(reasons.size() == 1);
+      CHECK(reasons[0].source == trio::CancelSource::interrupt);
+      CHECK(trio::describe(reasons[0]).find("SIGINT") == 0);
+    });
+  }
+}
+
+TEST_CASE("an abort function that takes the SIGINT as an exception has it delivered") {
+  run([] {
+    std::exception_ptr taken;
+    raise(SIGINT);
+    trio::lowlevel::wait_task_rescheduled(
+        [&, &task = trio::lowlevel::current_task()](trio::lowlevel::RaiseCancel const& raise) {
+          taken = raise.exception();
+          trio::lowlevel::current_trio_token().run_sync_soon(
+              [&task] { trio::lowlevel::reschedule(task); });
+          return trio::lowlevel::Abort::failed;
+        });
+    CHECK(matches(taken, of<trio::Interrupted>()));
+    checkpoint();
+  });
+}
+
 TEST_CASE("SIGINT at the end of a nursery leaves it waiting for a shielded task") {
   run([] {
     auto const start = trio::current_time();
@@ -320,12 +370,6 @@ TEST_CASE("SIGINT wakes the main task out of every kind of wait, with nothing le
 }
 
 TEST_CASE("SIGINT does not interrupt a destructor that unwinding runs, but what comes after it") {
-  struct AtEnd {
-    std::function<void()> action;
-
-    ~AtEnd() { action(); }
-  };
-
   run([] {
     bool finished = false;
     try {
@@ -354,6 +398,20 @@ TEST_CASE("SIGINT does not interrupt a destructor that unwinding runs, but what 
     }
     checkpoint();
   });
+}
+
+TEST_CASE("SIGINT does not interrupt main's arguments while they are destroyed, nor is it lost") {
+  bool finished = false;
+  auto const at_end = [&](void*) {
+    raise(SIGINT);
+    checkpoint();
+    trio::sleep(1s);
+    finished = true;
+  };
+  auto const error =
+      thrown_by([&] { run([held = std::shared_ptr<void>(nullptr, at_end)] { checkpoint(); }); });
+  CHECK(matches(error, of<trio::Interrupted>()));
+  CHECK(finished);
 }
 
 TEST_CASE("SIGINT from another thread wakes a run that sleeps in the kernel") {

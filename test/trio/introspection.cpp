@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <time.h>
+
 using namespace support;
 using trio::lowlevel::checkpoint;
 using trio::lowlevel::current_statistics;
@@ -17,6 +19,12 @@ using Tasks = std::vector<trio::Task*>;
 using Nurseries = std::vector<trio::Nursery*>;
 
 std::string own_name() { return current_task().name(); }
+
+void tells_name(std::string& name) { name = own_name(); }
+
+void reports_name(trio::TaskStatus<std::string>& status) { status.started(own_name()); }
+
+std::string main_of_values() { return own_name(); }
 
 struct Diligent {
   void operator()(std::string& name) const { name = own_name(); }
@@ -32,6 +40,10 @@ bool contains(std::string const& text, char const* part) {
 }
 
 }  // namespace
+
+void exported_for_its_name(std::string& name);
+
+void exported_for_its_name(std::string& name) { name = own_name(); }
 
 TEST_CASE("a task has the name it was given") {
   run([] {
@@ -55,6 +67,31 @@ TEST_CASE("a task without a name has one made from its function [R:1802]") {
       CHECK_FALSE(own_name().empty());
     });
   });
+}
+
+TEST_CASE("a task that runs a plain function has the function's own name") {
+  run([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      std::string name;
+      nursery.start_soon(tells_name, std::ref(name));
+      nursery.join();
+      CHECK(name.find("(anonymous namespace)::tells_name(") == 0);
+      name = nursery.start(reports_name);
+      CHECK(name.find("(anonymous namespace)::reports_name(") == 0);
+      nursery.start_soon(exported_for_its_name, std::ref(name));
+      nursery.join();
+      CHECK(name.find("exported_for_its_name(") == 0);
+      // From a shared library, by a symbol that it exports.
+      nursery.start_soon(tzset);
+      CHECK(nursery.child_tasks().back()->name() == "tzset");
+    });
+  });
+  CHECK(trio::run(main_of_values).find("(anonymous namespace)::main_of_values()") == 0);
+  CHECK(trio::run(&main_of_values).find("(anonymous namespace)::main_of_values()") == 0);
+  std::string name;
+  trio::run(tells_name, std::ref(name));
+  CHECK(name.find("(anonymous namespace)::tells_name(") == 0);
+  CHECK(contains(trio::run([] { return own_name(); }), "lambda"));
 }
 
 TEST_CASE("a task keeps its name while its arguments are destroyed") {

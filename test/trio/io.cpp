@@ -645,6 +645,39 @@ TEST_CASE("a number reopened while one waits on the old file serves who waits on
 TEST_CASE("waits need a task") {
   CHECK_THROWS_AS(wait_readable(0), trio::MisuseError);
   CHECK_THROWS_AS(wait_writable(0), trio::MisuseError);
-  CHECK_THROWS_AS(notify_closing(0), trio::MisuseError);
   CHECK_THROWS_AS(notify_readable(0), trio::MisuseError);
+}
+
+TEST_CASE("a wait that is ended by hand is told so and leaves the descriptor free") {
+  trio::run([] {
+    Pair pair;
+    trio::Task* waiter = nullptr;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        waiter = &trio::lowlevel::current_task();
+        CHECK_THROWS_AS(wait_readable(pair.a), trio::MisuseError);
+        CHECK_THROWS_AS(wait_readable(pair.a), support::KeyError);
+        wait_readable(pair.a);
+      });
+      wait_all_tasks_blocked();
+      trio::lowlevel::reschedule(*waiter);
+      wait_all_tasks_blocked();
+      trio::lowlevel::reschedule(*waiter, std::make_exception_ptr(support::KeyError()));
+      wait_all_tasks_blocked();
+      // Woken by hand and by the kernel in one pass, it goes on once.
+      trio::lowlevel::reschedule(*waiter);
+      notify_readable(pair.a);
+      nursery.join();
+    });
+    // Nobody is left waiting there.
+    notify_closing(pair.a);
+    static_cast<void>(trio::move_on_after(0s, [&] { wait_readable(pair.a); }));
+  });
+}
+
+TEST_CASE("outside of a run notify_closing does nothing: a socket may outlive its run") {
+  Pair pair;
+  trio::run([&] { wait_writable(pair.a); });
+  notify_closing(pair.a);
+  CHECK_THROWS_AS(notify_readable(pair.a), trio::MisuseError);
 }

@@ -116,7 +116,8 @@ TEST_CASE("a closed end refuses, in every way and for good [ch:115, ch:173]") {
       CHECK_THROWS_AS(sender.send(1), trio::ClosedResourceError);
       CHECK_THROWS_AS(sender.send_nowait(1), trio::ClosedResourceError);
       CHECK_THROWS_AS(sender.clone(), trio::ClosedResourceError);
-      CHECK_THROWS_AS(sender.statistics(), trio::ClosedResourceError);
+      CHECK(sender.statistics().open_send_channels == 0);
+      CHECK(sender.statistics().open_receive_channels == 1);
       sender.close();
     }
     receiver.close();
@@ -125,7 +126,8 @@ TEST_CASE("a closed end refuses, in every way and for good [ch:115, ch:173]") {
       CHECK_THROWS_AS(receiver.next(), trio::ClosedResourceError);
       CHECK_THROWS_AS(receiver.receive_nowait(), trio::ClosedResourceError);
       CHECK_THROWS_AS(receiver.clone(), trio::ClosedResourceError);
-      CHECK_THROWS_AS(receiver.statistics(), trio::ClosedResourceError);
+      CHECK(receiver.statistics().open_receive_channels == 0);
+      CHECK(receiver.statistics().max_buffer_size == 1);
       receiver.close();
     }
   });
@@ -265,6 +267,36 @@ TEST_CASE("an unbounded channel never lets send wait [ch:300]") {
     CHECK(sender.statistics().max_buffer_size == trio::unbounded);
     sender.close();
     CHECK(all_of(receiver).size() == 10'000);
+  });
+}
+
+TEST_CASE("statistics tell the most that was ever buffered") {
+  run([] {
+    auto [sender, receiver] = open_memory_channel<int>(3);
+    CHECK(sender.statistics().peak_buffer_used == 0);
+    sender.send_nowait(1);
+    sender.send_nowait(2);
+    for (int i = 0; i < 2; ++i) receiver.receive_nowait();
+    sender.send_nowait(3);
+    CHECK(sender.statistics().current_buffer_used == 1);
+    CHECK(sender.statistics().peak_buffer_used == 2);
+    CHECK(receiver.statistics().peak_buffer_used == 2);
+
+    // What goes from hand to hand was never buffered.
+    auto [to, from] = open_memory_channel<int>(0);
+    trio::open_nursery([&, &to = to, &from = from](trio::Nursery& nursery) {
+      nursery.start_soon([&] { to.send(1); });
+      wait_all_tasks_blocked();
+      from.receive();
+      nursery.start_soon([&] { from.receive(); });
+      wait_all_tasks_blocked();
+      to.send(2);
+    });
+    CHECK(to.statistics().peak_buffer_used == 0);
+
+    auto const elsewhere = std::move(sender);
+    CHECK(elsewhere.statistics().peak_buffer_used == 2);
+    CHECK(sender.statistics().peak_buffer_used == 0);
   });
 }
 
@@ -679,4 +711,25 @@ TEST_CASE("a value that throws when it is moved hangs nobody and loses no other 
       });
     }
   }
+}
+
+TEST_CASE("a task that waits at a channel and is rescheduled by hand is told so") {
+  run([] {
+    auto [sender, receiver] = trio::open_memory_channel<int>(0);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      trio::Task* waiter = nullptr;
+      nursery.start_soon([&] {
+        waiter = &trio::lowlevel::current_task();
+        CHECK_THROWS_AS(receiver.receive(), trio::MisuseError);
+        CHECK_THROWS_AS(sender.send(1), trio::MisuseError);
+      });
+      for (int i = 0; i < 2; ++i) {
+        wait_all_tasks_blocked();
+        trio::lowlevel::reschedule(*waiter);
+      }
+      nursery.join();
+    });
+    CHECK(sender.statistics().tasks_waiting_send == 0);
+    CHECK(sender.statistics().tasks_waiting_receive == 0);
+  });
 }

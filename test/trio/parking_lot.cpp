@@ -342,3 +342,60 @@ TEST_CASE("parking needs a task") {
   CHECK_THROWS_AS(lot.park(), trio::MisuseError);
   CHECK(lot.empty());
 }
+
+TEST_CASE("a parked task that is rescheduled by hand is told so, and the lot forgets it") {
+  run([] {
+    ParkingLot lot;
+    std::vector<trio::Task*> tasks;
+    support::Log log;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      auto const waits = [&](std::string const& name) {
+        tasks.push_back(&current_task());
+        try {
+          lot.park();
+          log.push_back(name);
+        } catch (trio::MisuseError const&) {
+          log.push_back(name + " by hand");
+        } catch (support::KeyError const&) {
+          log.push_back(name + " with an error");
+        }
+      };
+      for (char const* name : {"first", "second", "third"}) nursery.start_soon(waits, name);
+      wait_all_tasks_blocked();
+      trio::lowlevel::reschedule(*tasks[0]);
+      trio::lowlevel::reschedule(*tasks[1], std::make_exception_ptr(support::KeyError()));
+      // Before it runs, as well as afterwards, it is no waiter any more.
+      CHECK(lot.unpark_one() == tasks[2]);
+      nursery.join();
+      CHECK(lot.empty());
+      CHECK(lot.size() == 0);
+      CHECK(lot.unpark_one() == nullptr);
+    });
+    CHECK(log == support::Log{"first by hand", "second with an error", "third"});
+  });
+}
+
+TEST_CASE("events and locks do not take a task that is rescheduled by hand for served") {
+  run([] {
+    trio::Event event;
+    trio::Lock lock;
+    lock.acquire();
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      trio::Task* waiter = nullptr;
+      nursery.start_soon([&] {
+        waiter = &current_task();
+        CHECK_THROWS_AS(event.wait(), trio::MisuseError);
+        CHECK_THROWS_AS(lock.acquire(), trio::MisuseError);
+      });
+      for (int i = 0; i < 2; ++i) {
+        wait_all_tasks_blocked();
+        trio::lowlevel::reschedule(*waiter);
+      }
+      nursery.join();
+    });
+    CHECK(event.tasks_waiting() == 0);
+    CHECK(lock.tasks_waiting() == 0);
+    event.set();
+    lock.release();
+  });
+}

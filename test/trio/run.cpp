@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "child_process.hpp"
 #include "support.hpp"
 
 #include <cstddef>
@@ -9,9 +10,11 @@
 #include <new>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include <boost/fiber/operations.hpp>
 #include <sys/resource.h>
 
 using namespace support;
@@ -151,6 +154,38 @@ TEST_CASE("run() says so if there is no memory for stacks, and main is not run")
   CHECK(matches(cause, of<std::bad_alloc>()));
   CHECK_FALSE(ran);
   CHECK(owned.use_count() == 1);
+}
+
+TEST_CASE("hidden: no memory for the last thing that a run makes" * doctest::skip()) {
+  // A thread that was never in a run yet: its stack for signal handlers, 64 KiB, is made then. All
+  // smaller things are to be had.
+  std::thread([] {
+    // Boost makes its own things for the thread first, and does not survive to be refused.
+    static_cast<void>(boost::this_fiber::get_id());
+    rlimit none = {};
+    getrlimit(RLIMIT_AS, &none);
+    none.rlim_cur = 0;
+    std::vector<std::unique_ptr<std::byte[]>> taken;
+    taken.reserve(1 << 16);
+    auto small_things = std::make_unique<std::byte[]>(40 * 1024);
+    setrlimit(RLIMIT_AS, &none);
+    while (std::byte* block = new (std::nothrow) std::byte[8 * 1024]) taken.emplace_back(block);
+    small_things.reset();
+    auto const error = thrown_by([] { trio::run([] {}); });
+    taken.clear();
+    none.rlim_cur = none.rlim_max;
+    setrlimit(RLIMIT_AS, &none);
+    CHECK(matches(error, of<std::bad_alloc>()));
+    trio::run([] { checkpoint(); });
+  }).join();
+}
+
+TEST_CASE("a run that could not be made leaves its thread free for another" *
+          doctest::skip(sanitized)) {
+  auto const ending = run_hidden_case("hidden: no memory for the last thing that a run makes");
+  INFO(ending.errors);
+  CHECK(ending.signal == 0);
+  CHECK(ending.exit_code == 0);
 }
 
 TEST_CASE("a system task runs beside main and is cancelled when main has ended [R:1072]") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The order of things within a pass of the run loop, and the protocol of parking.
 #include "child_process.hpp"
+#include "refused_calls.hpp"
 #include "support.hpp"
 
 #include <csignal>
@@ -8,7 +9,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace support;
@@ -46,6 +49,30 @@ void park_with_slow_abort(Log& log) {
     return Abort::failed;
   });
 }
+
+// Throws from when it is told to.
+class BrokenClock final : public trio::Clock {
+ public:
+  trio::Time current_time() override { return trio::Time(); }
+
+  trio::Duration real_time_until(trio::Time) override {
+    if (broken) throw KeyError("no time");
+    return 0s;
+  }
+
+  bool broken = false;
+};
+
+// Says nonsense of how long to sleep.
+class HastyClock final : public trio::Clock {
+ public:
+  trio::Time current_time() override { return trio::Time(++ticks_ * 1s); }
+
+  trio::Duration real_time_until(trio::Time) override { return -1s; }
+
+ private:
+  int ticks_ = 0;
+};
 
 }  // namespace
 
@@ -428,5 +455,143 @@ TEST_CASE("who waits for all tasks to block, and is rescheduled by hand, is forg
       nursery.join();
       trio::sleep(1s);
     });
+  });
+}
+
+TEST_CASE("a negative cushion is refused, and the run goes on") {
+  run([] {
+    CHECK_THROWS_AS(wait_all_tasks_blocked(-1ns), std::invalid_argument);
+    wait_all_tasks_blocked();
+  });
+}
+
+TEST_CASE("a clock that says a negative time to sleep is asked again at once") {
+  HastyClock clock;
+  trio::RunOptions options;
+  options.clock = &clock;
+  trio::run(options, [] { trio::sleep(5s); });
+}
+
+TEST_CASE("hidden: the clock throws in the run loop" * doctest::skip()) {
+  die_by_default();
+  BrokenClock clock;
+  trio::RunOptions options;
+  options.clock = &clock;
+  trio::run(options, [&] {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon(trio::sleep_forever);
+      clock.broken = true;
+      trio::sleep(1s);
+    });
+  });
+}
+
+TEST_CASE("hidden: the kernel refuses to wait for events" * doctest::skip()) {
+  die_by_default();
+  trio::run([] {
+    refuse_calls(SYS_epoll_pwait2, EBADF);
+    trio::sleep(1s);
+  });
+}
+
+TEST_CASE("a run loop that cannot go on ends the program with a sentence, and abandons no task") {
+  auto ending = run_hidden_case("hidden: the clock throws in the run loop");
+  check_died_of(ending, SIGABRT);
+  CHECK(ending.says("trio: the run loop failed; no task can go on: support::KeyError: no time\n"));
+  ending = run_hidden_case("hidden: the kernel refuses to wait for events");
+  check_died_of(ending, SIGABRT);
+  CHECK(
+      ending.says("trio: the run loop failed; no task can go on: std::system_error: trio: epoll"));
+}
+
+TEST_CASE("hidden: the kernel does not know epoll_pwait2" * doctest::skip()) {
+  refuse_calls(SYS_epoll_pwait2, ENOSYS);
+  trio::run([] {
+    auto const start = trio::current_time();
+    trio::sleep(1500us);
+    trio::sleep(1ns);
+    CHECK(trio::current_time() - start >= 1500us);
+    wait_all_tasks_blocked(1us);
+    trio::open_nursery([](trio::Nursery& nursery) {
+      auto const token = trio::lowlevel::current_trio_token();
+      std::jthread const other([token, &nursery] {
+        token.run_sync_soon([&nursery] { nursery.cancel_scope().cancel(); });
+      });
+      trio::sleep_forever();
+    });
+    // Rounded up, a short sleep visits the kernel once and not until its time has come.
+    auto const polls = trio::lowlevel::current_statistics().polls;
+    trio::sleep(100us);
+    CHECK(trio::lowlevel::current_statistics().polls <= polls + 2);
+  });
+}
+
+TEST_CASE("on a kernel older than 5.11 the run loop sleeps in whole milliseconds") {
+  auto const ending = run_hidden_case("hidden: the kernel does not know epoll_pwait2");
+  INFO(ending.errors);
+  CHECK(ending.signal == 0);
+  CHECK(ending.exit_code == 0);
+}
+
+TEST_CASE("what belongs to one thread's run is refused in another's, and goes on as before") {
+  trio::run([] {
+    trio::Event event;
+    trio::lowlevel::ParkingLot lot;
+    trio::CancelScope scope;
+    auto [sender, receiver] = trio::open_memory_channel<std::string>(0);
+    auto [full, rest] = trio::open_memory_channel<std::string>(0);
+    trio::Task* parked = nullptr;
+    Log log;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        event.wait();
+        log.push_back("event");
+      });
+      nursery.start_soon([&] {
+        lot.park();
+        log.push_back("lot");
+      });
+      nursery.start_soon([&] { log.push_back(receiver.receive()); });
+      nursery.start_soon([&] { full.send("sent"); });
+      nursery.start_soon([&] {
+        parked = &trio::lowlevel::current_task();
+        park();
+        log.push_back("task");
+      });
+      nursery.start_soon([&] { within(scope, trio::sleep_forever); });
+      wait_all_tasks_blocked();
+
+      std::thread([&] {
+        run([&] {
+          CHECK_THROWS_AS(event.set(), trio::MisuseError);
+          CHECK_THROWS_AS(lot.unpark_one(), trio::MisuseError);
+          CHECK_THROWS_AS(lot.unpark_all(), trio::MisuseError);
+          CHECK_THROWS_AS(sender.send_nowait("foreign"), trio::MisuseError);
+          CHECK_THROWS_AS(rest.receive_nowait(), trio::MisuseError);
+          CHECK_THROWS_AS(reschedule(*parked), trio::MisuseError);
+          CHECK_THROWS_AS(nursery.start_soon(checkpoint), trio::MisuseError);
+          CHECK_THROWS_AS(nursery.start<int>([](trio::TaskStatus<int>&) {}), trio::MisuseError);
+          CHECK_THROWS_AS(scope.cancel(), trio::MisuseError);
+          CHECK_THROWS_AS(scope.set_deadline(trio::expired), trio::MisuseError);
+          CHECK_THROWS_AS(scope.set_shield(true), trio::MisuseError);
+          checkpoint();
+        });
+      }).join();
+
+      CHECK(!event.is_set());
+      CHECK(lot.size() == 1);
+      CHECK(!scope.cancel_called());
+      CHECK(nursery.child_task_count() == 6);
+      wait_all_tasks_blocked();
+      CHECK(log.empty());
+      event.set();
+      lot.unpark_one();
+      sender.send_nowait("value");
+      CHECK(rest.receive_nowait() == "sent");
+      reschedule(*parked);
+      scope.cancel();
+      nursery.join();
+    });
+    CHECK(log == Log{"event", "lot", "value", "task"});
   });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../../lib/trio/stack.hpp"
 #include "child_process.hpp"
+#include "refused_calls.hpp"
 
 #include <trio/testing.hpp>
 #include <trio/trio.hpp>
@@ -11,7 +12,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
-#include <system_error>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -20,11 +21,9 @@
 #include <boost/fiber/mutex.hpp>
 #include <boost/fiber/operations.hpp>
 #include <doctest/doctest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 using trio::lowlevel::checkpoint;
@@ -61,6 +60,22 @@ void overflow() { use_stack(1024 * 1024 * 1024); }
   for (int i = 0; i < 4096; ++i) memory[i] = 1;
 }
 
+// Writes where a frame of 72 KiB, larger than the whole stack, would have its lowest local: as code
+// does that was compiled without -fstack-clash-protection.
+[[gnu::noinline]] void jump_out_of_the_stack() {
+  *reinterpret_cast<char volatile*>(stack_pointer() - 72 * 1024) = 1;
+}
+
+// Where the parent of a hidden case reads it; fit for signal handlers.
+void say(std::string_view text) {
+  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
+}
+
+void follow_a_bad_pointer() {
+  int* volatile nowhere = reinterpret_cast<int*>(std::uintptr_t{64});
+  *nowhere = 1;
+}
+
 void run_named(std::string name, void (*fn)(), trio::RunOptions options = {}) {
   trio::run(options, [&] {
     trio::open_nursery([&](trio::Nursery& nursery) {
@@ -77,41 +92,7 @@ void on_small_stack(std::string name, void (*fn)(), std::size_t max_guarded = 30
 }
 
 // From here on the kernel answers as one older than 6.13: it knows no guards inside a mapping.
-void forbid_guards_inside_mappings() {
-  constexpr std::uint32_t guard_install = 102;
-  auto const field = [](std::size_t offset) {
-    return sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<std::uint32_t>(offset)};
-  };
-  auto const skip_unless = [](std::uint32_t value, std::uint8_t skipped) {
-    return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, skipped, value};
-  };
-  auto const answer = [](std::uint32_t verdict) {
-    return sock_filter{BPF_RET | BPF_K, 0, 0, verdict};
-  };
-  std::array<sock_filter, 6> filter = {
-      field(offsetof(seccomp_data, nr)),
-      skip_unless(SYS_madvise, 3),
-      field(offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t)),
-      skip_unless(guard_install, 1),
-      answer(SECCOMP_RET_ERRNO | EINVAL),
-      answer(SECCOMP_RET_ALLOW),
-  };
-  sock_fprog const program = {filter.size(), filter.data()};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-    throw std::system_error(errno, std::generic_category(), "seccomp");
-}
-
-// In a program of its own: takes away the handlers that doctest and the sanitizers have installed.
-void die_by_default() {
-  signal(SIGSEGV, SIG_DFL);
-  signal(SIGABRT, SIG_DFL);
-}
-
-void check_died_of(Ending const& ending, int signal) {
-  INFO(ending.errors);
-  CHECK(ending.signal == signal);
-}
+void forbid_guards_inside_mappings() { refuse_calls(SYS_madvise, EINVAL, 102); }
 
 }  // namespace
 
@@ -242,10 +223,7 @@ TEST_CASE("an overflow blames the task that runs, not one that waits") {
 
 TEST_CASE("hidden: a task follows a bad pointer" * doctest::skip()) {
   die_by_default();
-  run_named("pointer chaser", [] {
-    int* volatile nowhere = reinterpret_cast<int*>(std::uintptr_t{64});
-    *nowhere = 1;
-  });
+  run_named("pointer chaser", follow_a_bad_pointer);
 }
 
 TEST_CASE("another segmentation fault is not taken for an overflow") {
@@ -254,10 +232,66 @@ TEST_CASE("another segmentation fault is not taken for an overflow") {
   CHECK(!ending.says("trio: stack overflow"));
 }
 
+TEST_CASE("hidden: somebody sends SIGSEGV" * doctest::skip()) {
+  die_by_default();
+  run_named("victim", [] {
+    raise(SIGSEGV);
+    say("still alive\n");
+  });
+}
+
+TEST_CASE("a SIGSEGV that was sent ends the program as one of its own making does") {
+  auto const ending = run_hidden_case("hidden: somebody sends SIGSEGV");
+  check_died_of(ending, SIGSEGV);
+  CHECK(!ending.says("still alive"));
+  CHECK(!ending.says("trio: stack overflow"));
+}
+
+TEST_CASE("hidden: SIGSEGV comes to a program that ignores it" * doctest::skip()) {
+  signal(SIGSEGV, SIG_IGN);
+  run_named("deaf", [] {
+    raise(SIGSEGV);
+    raise(SIGSEGV);
+    say("still alive\n");
+    follow_a_bad_pointer();
+    say("immortal\n");
+  });
+}
+
+TEST_CASE("a program that ignores SIGSEGV goes on ignoring those that are sent") {
+  auto const ending = run_hidden_case("hidden: SIGSEGV comes to a program that ignores it");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("still alive"));
+  CHECK(!ending.says("immortal"));
+}
+
+TEST_CASE("hidden: runs with and without reports of overflows" * doctest::skip()) {
+  auto const handler_during_run = [](bool report) {
+    trio::RunOptions options;
+    options.report_stack_overflows = report;
+    return trio::run(options, [] {
+      struct sigaction present = {};
+      sigaction(SIGSEGV, nullptr, &present);
+      return present.sa_handler != SIG_DFL;
+    });
+  };
+  signal(SIGSEGV, SIG_DFL);
+  CHECK(!handler_during_run(false));
+  CHECK(handler_during_run(true));
+  CHECK(handler_during_run(false));
+}
+
+TEST_CASE("SIGSEGV has a handler from the first run on that is to report overflows") {
+  auto const ending = run_hidden_case("hidden: runs with and without reports of overflows");
+  INFO(ending.errors);
+  CHECK(ending.signal == 0);
+  CHECK(ending.exit_code == 0);
+}
+
 TEST_CASE("hidden: a task overflows and the program handles SIGSEGV" * doctest::skip()) {
   struct sigaction action = {};
   action.sa_handler = [](int) {
-    static_cast<void>(!write(STDERR_FILENO, "the program's own handler\n", 26));
+    say("the program's own handler\n");
     _exit(7);
   };
   action.sa_flags = SA_ONSTACK;
@@ -271,6 +305,30 @@ TEST_CASE("a handler of SIGSEGV that the program had before gets its turn after 
   CHECK(ending.exit_code == 7);
   CHECK(ending.says("trio: stack overflow in task 'digger'"));
   CHECK(ending.says("the program's own handler"));
+}
+
+TEST_CASE("hidden: a frame is larger than a page and all of the stack" * doctest::skip()) {
+  die_by_default();
+  on_small_stack("jumper", jump_out_of_the_stack);
+}
+
+TEST_CASE("a large frame does not jump over the guard into the neighbour's stack") {
+  auto const ending = run_hidden_case("hidden: a frame is larger than a page and all of the stack");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'jumper'"));
+}
+
+TEST_CASE("hidden: a frame is larger than all of a stack guarded by a mapping" * doctest::skip()) {
+  die_by_default();
+  forbid_guards_inside_mappings();
+  on_small_stack("mapped jumper", jump_out_of_the_stack);
+}
+
+TEST_CASE("nor over the guard that an older kernel gives") {
+  auto const ending =
+      run_hidden_case("hidden: a frame is larger than all of a stack guarded by a mapping");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'mapped jumper'"));
 }
 
 TEST_CASE("hidden: a task overflows a stack guarded by a mapping" * doctest::skip()) {
@@ -293,7 +351,7 @@ TEST_CASE("hidden: a task overflows a little where no guard is to be had" * doct
       [] {
         overflow_a_little();
         trio::testing::wait_all_tasks_blocked();
-        static_cast<void>(!write(STDERR_FILENO, "still alive\n", 12));
+        say("still alive\n");
       },
       0);
 }
@@ -306,6 +364,25 @@ TEST_CASE("without a guard a canary reports the overflow when the task next park
       ending.says("trio: stack overflow in task 'canary's digger'; raise "
                   "RunOptions::stack_size\n"));
   CHECK(!ending.says("still alive"));
+}
+
+TEST_CASE("hidden: a task overflows and crashes where no guard is to be had" * doctest::skip()) {
+  die_by_default();
+  forbid_guards_inside_mappings();
+  on_small_stack(
+      "crashing digger",
+      [] {
+        overflow_a_little();
+        follow_a_bad_pointer();
+      },
+      0);
+}
+
+TEST_CASE("without a guard a crash after an overflow is reported as one") {
+  auto const ending =
+      run_hidden_case("hidden: a task overflows and crashes where no guard is to be had");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'crashing digger'"));
 }
 
 TEST_CASE("hidden: a task overflows and ends where no guard is to be had" * doctest::skip()) {
@@ -354,21 +431,23 @@ TEST_CASE("a canary tells whether anything was written over it") {
   stack.size = memory.size();
   stack.canary = true;
   trio::detail::place_canary(stack);
-  CHECK(trio::detail::canary_is_intact(stack));
+  CHECK(!trio::detail::canary_is_broken(stack));
   stack.top()[-1] = std::byte{1};
-  CHECK(trio::detail::canary_is_intact(stack));
+  CHECK(!trio::detail::canary_is_broken(stack));
   *stack.bottom ^= std::byte{1};
-  CHECK(!trio::detail::canary_is_intact(stack));
+  CHECK(trio::detail::canary_is_broken(stack));
+  stack.canary = false;
+  CHECK(!trio::detail::canary_is_broken(stack));
 }
 
-TEST_CASE("only the page below a stack is its guard") {
+TEST_CASE("the 64 KiB below a stack are its guard") {
   trio::detail::StackArena arena(64 * 1024, 1);
   trio::detail::Stack const stack = arena.make();
   REQUIRE(!stack.canary);
   CHECK(stack.size == 64 * 1024);
   CHECK(stack.is_guard(stack.bottom - 1));
-  CHECK(stack.is_guard(stack.bottom - 4096));
-  CHECK(!stack.is_guard(stack.bottom - 4097));
+  CHECK(stack.is_guard(stack.bottom - 64 * 1024));
+  CHECK(!stack.is_guard(stack.bottom - 64 * 1024 - 1));
   CHECK(!stack.is_guard(stack.bottom));
   CHECK(!stack.is_guard(stack.top()));
 }
@@ -448,4 +527,28 @@ TEST_CASE("Boost.Fiber works on a thread again after a run" * doctest::skip(unde
     second.join();
     CHECK(order == std::vector{1, 2, 1, 2});
   }
+}
+
+TEST_CASE("fibers of Boost.Fiber that were ready before a run, or woken in it, go on after it" *
+          doctest::skip(under_asan)) {
+  std::vector<std::string> record;
+  boost::fibers::mutex mutex;
+  boost::fibers::condition_variable changed;
+  bool go = false;
+  // Begins at once, up to where it waits.
+  boost::fibers::fiber waiting(boost::fibers::launch::dispatch, [&] {
+    std::unique_lock<boost::fibers::mutex> lock(mutex);
+    changed.wait(lock, [&] { return go; });
+    record.push_back("was woken");
+  });
+  boost::fibers::fiber ready([&] { record.push_back("was ready"); });
+  trio::run([&] {
+    go = true;
+    changed.notify_one();
+    checkpoint();
+    record.push_back("in the run");
+  });
+  ready.join();
+  waiting.join();
+  CHECK(record == std::vector<std::string>{"in the run", "was ready", "was woken"});
 }

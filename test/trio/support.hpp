@@ -46,6 +46,13 @@ template <class F> auto run(F&& fn) {
     return trio::run(options, std::forward<F>(fn), std::ref(clock));
 }
 
+// Runs something when it is destroyed.
+struct AtEnd {
+  std::function<void()> action;
+
+  ~AtEnd() { action(); }
+};
+
 // Runs `body` in the scope, for its effects.
 template <class Body> void within(trio::CancelScope& scope, Body&& body) {
   static_cast<void>(scope.enter(std::forward<Body>(body)));

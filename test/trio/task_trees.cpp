@@ -4,6 +4,7 @@
 
 #include <trio/task_tree.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -139,7 +140,9 @@ TEST_CASE("the stack of a parked task shows the user's function that waits") {
       REQUIRE(names.size() == 2);
       CHECK(names[0] == "waiter::waits_for_event(trio::Event&)");
       CHECK(names[1] == "waiter::calls_waits_for_event(trio::Event&)");
-      CHECK(trio::waits_in(symbolized(task->stack)) == "trio::Event::wait");
+      auto const frames = symbolized(task->stack);
+      CHECK(trio::waits_in(frames) == "trio::Event::wait");
+      CHECK(std::ranges::find(frames, "trio_walk_parked", &StackFrame::function) == frames.end());
     });
   });
 }
@@ -434,6 +437,42 @@ TEST_CASE("the tree is printed even if a task never stops" * doctest::skip(under
   CHECK(contains(ending.errors, "- spinner: running\n"));
   CHECK(contains(ending.errors, "waiter::spins("));
   CHECK(contains(ending.errors, "waiter::sleeps() at "));
+}
+
+TEST_CASE("hidden: SIGUSR1 comes while a task spins, to be shown in few frames" * doctest::skip()) {
+  trio::run([] {
+    Watched watched({.max_frames = 3});
+    std::atomic<bool> stop = false;
+    std::thread other([&] {
+      usleep(50'000);
+      send(SIGUSR1);
+      watched.wait_for_printing();
+      stop = true;
+    });
+    waiter::spins(stop);
+    other.join();
+  });
+}
+
+TEST_CASE("the stack of an interrupted task has no frames of the signal handler" *
+          doctest::skip(under_tsan)) {
+  auto const ending =
+      run_hidden_case("hidden: SIGUSR1 comes while a task spins, to be shown in few frames");
+  CHECK(ending.exit_code == 0);
+  CHECK(contains(ending.errors, "waiter::spins("));
+}
+
+TEST_CASE("hidden: SIGUSR1 comes and the run ends" * doctest::skip()) {
+  trio::run([] {
+    trio::TaskTreeOnSignal const on_signal;
+    raise(SIGUSR1);
+  });
+}
+
+TEST_CASE("what was asked for right before the end is printed") {
+  auto const ending = run_hidden_case("hidden: SIGUSR1 comes and the run ends");
+  CHECK(ending.exit_code == 0);
+  CHECK(ending.errors.find("Tasks:\n- <init>: parked for ") == 0);
 }
 
 TEST_CASE("hidden: SIGUSR1 comes to another thread" * doctest::skip()) {

@@ -446,6 +446,19 @@ TEST_CASE("a timeout with a shield hears nothing from outside and still ends [ti
   });
 }
 
+TEST_CASE("fail_after() behind a shield is too slow in a scope that is cancelled, too [ti:138]") {
+  run([] {
+    trio::CancelScope outer;
+    within(outer, [&] {
+      outer.cancel();
+      CHECK_THROWS_AS(trio::shielded([] { trio::fail_after(3s, [] { trio::sleep_forever(); }); }),
+                      trio::TooSlowError);
+      CHECK(current_time() == at(3s));
+    });
+    CHECK_FALSE(outer.cancelled_caught());
+  });
+}
+
 TEST_CASE("a timeout counts from the entry of its scope, not from its making [ti:212]") {
   run([](MockClock& clock) {
     auto scope = trio::CancelScope::after(5s);
@@ -523,6 +536,7 @@ TEST_CASE("a mock clock may run at a rate of its own [M:15]") {
   clock.jump(1s);
   CHECK_THROWS_AS(clock.set_rate(-1), std::invalid_argument);
   CHECK_THROWS_AS(clock.set_rate(std::nan("")), std::invalid_argument);
+  CHECK_THROWS_AS(clock.set_rate(std::numeric_limits<double>::infinity()), std::invalid_argument);
   CHECK(clock.real_time_until(at(2s)) == Duration(longest));
   clock.set_rate(1e-3);
   // A thousandth of real time: as good as still, and never backwards.
@@ -573,6 +587,13 @@ TEST_CASE("a new autojump threshold takes effect at once [M:59]") {
     trio::sleep(std::chrono::hours(100));
     CHECK(current_time() == at(std::chrono::hours(100)));
   });
+}
+
+TEST_CASE("a negative autojump threshold is refused") {
+  CHECK_THROWS_AS(MockClock({.autojump_threshold = -1ns}), std::invalid_argument);
+  MockClock clock;
+  CHECK_THROWS_AS(clock.set_autojump_threshold(-1s), std::invalid_argument);
+  CHECK(clock.autojump_threshold() == Duration(longest));
 }
 
 TEST_CASE("the threshold of a clock that is not installed means nothing") {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -73,6 +75,22 @@ TEST_CASE("a call is not queued twice under one idempotent key, others are [R:14
     token.run_sync_soon([&] { ++first; }, &first);
     wait_all_tasks_blocked();
     CHECK(first == 2);
+  });
+}
+
+TEST_CASE("idempotent keys cost the same however many are queued") {
+  run([] {
+    constexpr std::size_t keys = 200'000;
+    TrioToken const token = current_trio_token();
+    std::vector<char> key(keys);
+    int called = 0;
+    auto const start = std::chrono::steady_clock::now();
+    for (int round = 0; round < 2; ++round)
+      for (char const& each : key) token.run_sync_soon([&] { ++called; }, &each);
+    // Looking through the queue each time would take a minute.
+    CHECK(std::chrono::steady_clock::now() - start < 5s);
+    wait_all_tasks_blocked();
+    CHECK(called == keys);
   });
 }
 
@@ -390,19 +408,27 @@ TEST_CASE("a signal handler may wake the run loop") {
   sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST_CASE("wake makes the loop turn without running any task's wait to its end") {
+TEST_CASE("wake makes the loop turn, once, without running any task's wait to its end") {
   run([] {
     TrioToken const token = current_trio_token();
+    auto const polls = [] { return trio::lowlevel::current_statistics().polls; };
     trio::Event event;
     bool woken = false;
+    // By itself, a loop with a task that is always ready does not visit the kernel.
+    wait_all_tasks_blocked();
+    auto const before = polls();
+    for (int i = 0; i < 10; ++i) checkpoint();
+    CHECK(polls() == before);
     trio::open_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon([&] {
         event.wait();
         woken = true;
       });
       for (int i = 0; i < 10; ++i) {
+        auto const turns = polls();
         token.wake();
         checkpoint();
+        CHECK(polls() == turns + 1);
       }
       CHECK(!woken);
       event.set();

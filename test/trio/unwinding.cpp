@@ -14,6 +14,7 @@
 #include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
+using support::AtEnd;
 using support::run;
 using trio::lowlevel::checkpoint;
 
@@ -21,13 +22,6 @@ namespace {
 
 struct Failure : std::runtime_error {
   Failure() : std::runtime_error("failure") {}
-};
-
-// Runs something when it is destroyed.
-struct AtEnd {
-  std::function<void()> action;
-
-  ~AtEnd() { action(); }
 };
 
 // Throws a Failure whose unwinding runs `action`, and catches it.
@@ -467,4 +461,52 @@ TEST_CASE("no task is left when run returns, however the main task ended") {
     CHECK(gone == 1);
   }
   CHECK(born == gone);
+}
+
+TEST_CASE("arguments and captures of a cancelled task may wait while they are destroyed") {
+  run([] {
+    int finished = 0;
+    auto const start = trio::current_time();
+    auto const waits = [&] {
+      return std::shared_ptr<void>(nullptr, [&](void*) {
+        trio::sleep(1s);
+        checkpoint();
+        // Bounded by scopes of its own, as in unwinding.
+        if (trio::move_on_after(1s, trio::sleep_forever).cut_short) ++finished;
+      });
+    };
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&, captured = waits()] { trio::sleep_forever(); });
+      nursery.start_soon([](std::shared_ptr<void> const&) { trio::sleep_forever(); }, waits());
+      // Cancelled after its function has returned.
+      nursery.start_soon([](std::shared_ptr<void> const&) {}, waits());
+      trio::sleep(500ms);
+      nursery.cancel_scope().cancel();
+    });
+    CHECK(finished == 3);
+    CHECK(elapsed_since(start) == 2500ms);
+  });
+}
+
+TEST_CASE("task-locals may wait while they are destroyed, in a cancelled task as well") {
+  static trio::TaskLocal<int> const local;
+  run([] {
+    int finished = 0;
+    auto const set = [&] {
+      local.set(std::shared_ptr<int>(new int(0), [&](int* value) {
+        delete value;
+        trio::sleep(1s);
+        ++finished;
+      }));
+    };
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon(set);
+      nursery.start_soon([&] {
+        set();
+        nursery.cancel_scope().cancel();
+        checkpoint();
+      });
+    });
+    CHECK(finished == 2);
+  });
 }

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include <string>
-#include <typeinfo>
+#include <trio/detail/type_name.hpp>
 
 namespace tractor::detail {
 
-// The readable form of a mangled name; the name itself if it is none.
-std::string demangle(char const* mangled);
-
-inline std::string type_name(std::type_info const& type) { return demangle(type.name()); }
+using trio::detail::demangle;
+using trio::detail::type_name;
 
 }  // namespace tractor::detail

@@ -4,6 +4,7 @@
 #include <memory>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace trio::detail {
@@ -19,6 +20,17 @@ class Job {
   virtual void const* function() const noexcept = 0;
 };
 
+// Base of the callables of ours that only call the one they have in `fn`.
+struct Wrapper {};
+
+// The callable that a task is named after.
+template <class F> auto const& named_callable(F const& callable) noexcept {
+  if constexpr (std::is_base_of_v<Wrapper, F>)
+    return callable.fn;
+  else
+    return callable;
+}
+
 template <class F, class... A> class BoundJob final : public Job {
  public:
   template <class Fn, class... Args> explicit BoundJob(Fn&& fn, Args&&... args)
@@ -28,16 +40,18 @@ template <class F, class... A> class BoundJob final : public Job {
     std::apply([this](A&... args) { std::invoke(std::move(fn_), std::move(args)...); }, args_);
   }
 
-  std::type_info const& type() const noexcept override { return typeid(F); }
+  std::type_info const& type() const noexcept override { return typeid(Named); }
 
   void const* function() const noexcept override {
-    if constexpr (std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>)
-      return reinterpret_cast<void const*>(fn_);
+    if constexpr (std::is_pointer_v<Named> && std::is_function_v<std::remove_pointer_t<Named>>)
+      return reinterpret_cast<void const*>(named_callable(fn_));
     else
       return nullptr;
   }
 
  private:
+  using Named = std::remove_cvref_t<decltype(named_callable(std::declval<F const&>()))>;
+
   F fn_;
   std::tuple<A...> args_;
 };

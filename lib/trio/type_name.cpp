@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <tractor/detail/type_name.hpp>
+#include <trio/detail/type_name.hpp>
 
 #include <cstdlib>
 #include <memory>
@@ -7,7 +7,7 @@
 
 #include <cxxabi.h>
 
-namespace tractor::detail {
+namespace trio::detail {
 namespace {
 
 // Nobody reads std::string in full.
@@ -28,4 +28,4 @@ std::string demangle(char const* mangled) {
   return name;
 }
 
-}  // namespace tractor::detail
+}  // namespace trio::detail
