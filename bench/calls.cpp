@@ -1,136 +1,92 @@
 // SPDX-License-Identifier: BSL-1.0
-// Calls and processes against what they are made of: bare libzmq between two processes, and a bare
-// process that says hello over it. Where the two processes land changes every figure: run it free
-// and pinned to one core (taskset -c 0).
+// Calls to an actor against what carries them: bare libzmq, and a bare pair of sockets, between two
+// processes.
+#include "bare_process.hpp"
+#include "bare_socket.hpp"
+#include "bare_zmq.hpp"
+
 #include <tractor/tractor.hpp>
 
-#include <array>
-#include <cstring>
+#include <functional>
 #include <string>
 
 #include <benchmark/benchmark.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <zmq.hpp>
 
 namespace {
+
+constexpr char const* small = "12345678";
+// The messages of a batch flow one way; only its end is waited for.
+constexpr int batch = 10'000;
+// How many calls are in flight at once: what stands for one-way messages until there are streams.
+constexpr int window = 100;
 
 int add(int a, int b) { return a + b; }
 
 void nothing() {}
 
-// This program started as a bare echo: no actor, no fiber.
-constexpr char const* echo_word = "--bare-echo";
-
-int bare_echo(char const* endpoint) {
-  zmq::context_t context;
-  zmq::socket_t dealer(context, ZMQ_DEALER);
-  dealer.connect(endpoint);
-  dealer.send(zmq::str_buffer("hello"), zmq::send_flags::none);
-  for (zmq::message_t message; dealer.recv(message) && message.size() > 0;)
-    dealer.send(message, zmq::send_flags::none);
-  dealer.set(zmq::sockopt::linger, 0);
-  return 0;
-}
-
-// The parent's side of one bare echo.
-class BareEcho {
- public:
-  BareEcho() : router_(context_, ZMQ_ROUTER) {
-    router_.bind(endpoint_);
-    std::string program = "/proc/self/exe";
-    std::string word = echo_word;
-    std::array<char*, 4> arguments = {program.data(), word.data(), endpoint_.data(), nullptr};
-    posix_spawn(&pid_, program.c_str(), nullptr, nullptr, arguments.data(), environ);
-    receive();
-  }
-
-  ~BareEcho() {
-    send("");
-    waitpid(pid_, nullptr, 0);
-    unlink(endpoint_.c_str() + std::strlen("ipc://"));
-  }
-
-  void round_trip() {
-    send("12345678");
-    receive();
-  }
-
- private:
-  void send(char const* text) {
-    router_.send(zmq::buffer(id_), zmq::send_flags::sndmore);
-    router_.send(zmq::buffer(text, std::strlen(text)), zmq::send_flags::none);
-  }
-
-  void receive() {
-    zmq::message_t message;
-    static_cast<void>(router_.recv(message));
-    id_ = message.to_string();
-    static_cast<void>(router_.recv(message));
-  }
-
-  std::string endpoint_ = "ipc:///tmp/tractor-bench-" + std::to_string(getpid());
-  zmq::context_t context_;
-  zmq::socket_t router_;
-  std::string id_;
-  pid_t pid_ = 0;
-};
-
-void zmq_round_trip(benchmark::State& state) {
-  BareEcho echo;
-  for (auto _ : state) echo.round_trip();
-}
-
-void portal_run_round_trip(benchmark::State& state) {
+// Runs `body(portal)` with an actor at the other end.
+void with_actor(std::function<void(tractor::Portal&)> const& body) {
   trio::run([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto portal = nursery.start_actor("adder", tractor::expose<add>);
-      for (auto _ : state) benchmark::DoNotOptimize(portal.run<add>(1, 2));
+      auto portal = nursery.start_actor("peer", tractor::expose<add, nothing>);
+      body(portal);
       portal.cancel_actor();
     });
   });
 }
 
-void bare_process_hello_and_reap(benchmark::State& state) {
-  for (auto _ : state) BareEcho echo;
-}
-
-void run_in_actor_and_reap(benchmark::State& state) {
-  trio::run([&] {
-    tractor::open_root_actor({}, [&] {
-      for (auto _ : state)
-        tractor::open_nursery(
-            [](tractor::ActorNursery& nursery) { nursery.run_in_actor<nothing>(); });
-    });
+void portal_run_round_trip(benchmark::State& state) {
+  with_actor([&](tractor::Portal& portal) {
+    for (auto _ : state) benchmark::DoNotOptimize(portal.run<add>(1, 2));
   });
 }
 
-void spawn_8_cancel_and_reap(benchmark::State& state) {
-  trio::run([&] {
-    tractor::open_root_actor({}, [&] {
-      for (auto _ : state)
-        tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-          state.PauseTiming();
-          for (int i = 0; i < 8; ++i) nursery.start_actor("idle", tractor::expose<nothing>);
-          state.ResumeTiming();
-          nursery.cancel();
-        });
-    });
+void zmq_round_trip(benchmark::State& state) {
+  bench::BareZmqPeer peer;
+  for (auto _ : state) peer.round_trip(small);
+}
+
+void socketpair_round_trip(benchmark::State& state) {
+  bench::BareSocketPeer peer;
+  for (auto _ : state) peer.round_trip({small, 8});
+}
+
+void portal_run_one_way(benchmark::State& state) {
+  with_actor([&](tractor::Portal& portal) {
+    int left = 0;
+    while (state.KeepRunningBatch(batch)) {
+      left = batch;
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        for (int i = 0; i < window; ++i)
+          nursery.start_soon([&] {
+            while (left-- > 0) portal.run<nothing>();
+          });
+      });
+    }
   });
+}
+
+void zmq_one_way(benchmark::State& state) {
+  bench::BareZmqPeer peer;
+  std::string const message(32, bench::one_way);
+  while (state.KeepRunningBatch(batch)) {
+    for (int i = 1; i < batch; ++i) peer.send(message);
+    peer.round_trip(small);
+  }
 }
 
 }  // namespace
 
-BENCHMARK(zmq_round_trip)->UseRealTime();
+// Most of the time passes in the other process, or waiting for it.
 BENCHMARK(portal_run_round_trip)->UseRealTime();
-BENCHMARK(bare_process_hello_and_reap)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(run_in_actor_and_reap)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK(spawn_8_cancel_and_reap)->UseRealTime()->Unit(benchmark::kMillisecond)->Iterations(20);
+BENCHMARK(zmq_round_trip)->UseRealTime();
+BENCHMARK(socketpair_round_trip)->UseRealTime();
+BENCHMARK(portal_run_one_way)->UseRealTime();
+BENCHMARK(zmq_one_way)->UseRealTime();
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::string(argv[1]) == echo_word) return bare_echo(argv[2]);
   tractor::become_actor_if_spawned();
+  bench::run_if_bare(argc, argv);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -2,6 +2,7 @@
 #include "fiber.hpp"
 
 #include "runner.hpp"
+#include "switching.hpp"
 #include "task_record.hpp"
 
 #include <trio/errors.hpp>
@@ -195,30 +196,10 @@ void Switcher::release(Fiber& fiber) noexcept {
   pool_.push_back(&fiber);
 }
 
-void Switcher::step(Fiber& fiber) noexcept {
-  ExceptionState const saved = std::exchange(*exceptions_, {});
-  running_ = &fiber;
-  sanitizer::leave(loop_side_, fiber.side);
-  fiber.context->resume();
-  sanitizer::arrive(loop_side_);
-  if (exiting_) continue_as_main(fiber);
-  running_ = nullptr;
-  *exceptions_ = saved;
-  if (canary_is_broken(fiber.stack)) {
-    write_all({"trio: stack overflow in task '", fiber.task->raw_name(),
-               "'; raise RunOptions::stack_size\n"});
-    std::abort();
-  }
-}
-
-void Switcher::park(Fiber& fiber) noexcept {
-  ExceptionState const saved = std::exchange(*exceptions_, {});
-  int const error = errno;
-  sanitizer::leave(fiber.side, loop_side_);
-  loop_->resume();
-  sanitizer::arrive(fiber.side);
-  errno = error;
-  *exceptions_ = saved;
+void Switcher::end_by_overflow(Fiber const& fiber) noexcept {
+  write_all({"trio: stack overflow in task '", fiber.task->raw_name(),
+             "'; raise RunOptions::stack_size\n"});
+  std::abort();
 }
 
 // Boost.Fiber takes the main context to be running from here on; that it does so on the stack of

@@ -55,7 +55,7 @@ class Switcher {
   Fiber& acquire(TaskRecord& task);
   void release(Fiber& fiber) noexcept;
 
-  // From the loop: runs the fiber until it parks or its task ends.
+  // Both are in switching.hpp. From the loop: runs the fiber until it parks or its task ends.
   void step(Fiber& fiber) noexcept;
   // From a fiber: back to the loop, until stepped again. Keeps the task's exception state and
   // errno.
@@ -75,6 +75,7 @@ class Switcher {
  private:
   [[noreturn]] void work(Fiber& fiber) noexcept;
   [[noreturn]] void continue_as_main(Fiber& fiber) noexcept;
+  [[noreturn]] static void end_by_overflow(Fiber const& fiber) noexcept;
   void give_thread_back() noexcept;
 
   StackArena arena_;

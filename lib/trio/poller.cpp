@@ -78,6 +78,8 @@ std::size_t Poller::poll(Duration timeout) {
     bool const broken = event.events & (EPOLLERR | EPOLLHUP);
     if (broken || event.events & (EPOLLIN | EPOLLRDHUP)) wake_task(found->second.reader);
     if (broken || event.events & EPOLLOUT) wake_task(found->second.writer);
+    // Silent until somebody asks again (EPOLLONESHOT), which then costs one call and not two.
+    if (!found->second.reader && !found->second.writer) continue;
     // Fails if the descriptor was closed without notify_closing.
     if (int const error = update(event.data.fd, found->second))
       give_up(event.data.fd, found->second, error);

@@ -2,6 +2,7 @@
 #include "runner.hpp"
 
 #include "sigint.hpp"
+#include "switching.hpp"
 
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
@@ -392,17 +393,18 @@ bool Runner::may_skip_switch() {
   return !poll_is_due();
 }
 
-void Runner::cancel_shielded_checkpoint() noexcept {
-  TaskRecord& task = *running_;
+void Runner::let_others_run(TaskRecord& task) noexcept {
   ++task.counts.schedule_points;
   if (may_skip_switch()) return;
   ready_.push_back(&task);
   switcher_.park(*task.fiber);
 }
 
+void Runner::cancel_shielded_checkpoint() noexcept { let_others_run(*running_); }
+
 void Runner::checkpoint() {
   TaskRecord& task = *running_;
-  cancel_shielded_checkpoint();
+  let_others_run(task);
   count_cancel_point();
   ++task.counts.cancel_points;
   if (!cancel_would_reach(task)) return;

@@ -149,14 +149,16 @@ class Runner {
   Nursery* open_system_nursery() const noexcept;
   void wait_for_entries();
 
-  void pass();
+  // What the loop calls on its way to a switch, and a checkpoint on its: see switching.hpp.
+  [[gnu::always_inline]] inline void pass();
+  [[gnu::always_inline]] inline void run_batch();
+  [[gnu::always_inline]] inline void step(TaskRecord& task);
+  [[gnu::always_inline]] inline void let_others_run(TaskRecord& task) noexcept;
   std::size_t poll(Primed& primed);
   bool poll_is_due();
   std::int64_t look_at_clock() noexcept;
   bool expire_deadlines();
   void wake_idle_waiters();
-  void run_batch();
-  void step(TaskRecord& task);
   void task_exited(TaskRecord& task);
   void deliver_interrupt();
   void count_cancel_point();

@@ -49,10 +49,13 @@ TaskRecord const& record(Task const& task) noexcept { return static_cast<TaskRec
 std::string Task::name() const {
   auto const& task = detail::record(*this);
   if (!task.name_given.empty()) return task.name_given;
-  std::string mangled;
-  if (task.job_function) mangled = detail::function_name(task.job_function);
-  if (mangled.empty()) mangled = task.job_type.name();
-  return detail::demangle(mangled.c_str());
+  if (task.name_made.empty()) {
+    std::string mangled;
+    if (task.job_function) mangled = detail::function_name(task.job_function);
+    if (mangled.empty()) mangled = task.job_type.name();
+    task.name_made = detail::demangle(mangled.c_str());
+  }
+  return task.name_made;
 }
 
 Nursery* Task::parent_nursery() const noexcept { return detail::record(*this).nursery; }

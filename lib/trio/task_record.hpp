@@ -55,6 +55,8 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<Any
   std::type_info const& job_type;
   void const* const job_function;
   std::string name_given;
+  // The readable name, once somebody has asked: each remote call does, and making it takes 2 us.
+  std::string mutable name_made = {};
   // Null until it first runs.
   Fiber* fiber = nullptr;
   // The task has ended; with this error, if any.

@@ -44,6 +44,8 @@ ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, ZmqOptions const& 
       options_(options),
       domain_(std::to_string(context_->next_number())),
       socket_(context_->raw(), zmq::socket_type::router) {
+  // Before anybody can knock: where there is no door, ZeroMQ lets everybody in.
+  context_->door();
   apply_options(socket_.raw(), options_);
   socket_.raw().set(zmq::sockopt::router_mandatory, true);
   socket_.raw().set(zmq::sockopt::plain_server, true);

@@ -354,6 +354,12 @@ void Peer::check_is_theirs(std::uint64_t dialog) const {
     throw DecodeError("tractor: dialog " + std::to_string(dialog) + " is not theirs to begin");
 }
 
+std::string const& Peer::name_of(Entry const& entry) {
+  std::string& name = names_[&entry];
+  if (name.empty()) name = entry.id().readable_name();
+  return name;
+}
+
 void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence) {
   wire::Error error;
   error.dialog = dialog;
@@ -401,7 +407,7 @@ void Peer::on(wire::Start start, Buffer arguments) {
           : trio::after(trio::current_time(), std::chrono::nanoseconds(start.remaining)));
   tasks_.emplace(start.dialog, served);
   actor_.task_nursery().start_soon(
-      {.name = resolution.entry->id().readable_name()},
+      {.name = name_of(*resolution.entry)},
       [self = shared_from_this(), dialog = start.dialog, entry = resolution.entry, served,
        given = std::move(arguments)]() mutable { self->run_task(dialog, *entry, served, given); });
 }

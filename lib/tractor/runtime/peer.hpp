@@ -142,6 +142,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
                 Buffer& arguments);
   // Throws DecodeError for a number that only our side may choose.
   void check_is_theirs(std::uint64_t dialog) const;
+  std::string const& name_of(Entry const& entry);
   void refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence);
   std::shared_ptr<Call> take_call(std::uint64_t dialog);
 
@@ -168,6 +169,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::uint64_t next_dialog_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Call>> calls_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Served>> tasks_;
+  // The readable names of functions that were called: making one takes longer than a call.
+  std::unordered_map<Entry const*, std::string> names_;
   // The newest dialog that the peer began; and those it cancelled by the control lane before the
   // data lane brought their Start.
   std::uint64_t newest_start_ = 0;
