@@ -144,7 +144,6 @@ class LocalActor final : public Actor {
   trio::Event tasks_ended_;
   trio::Event service_ended_;
   bool ending_ = false;
-  bool hurried_ = false;
   int ended_by_signal_ = 0;
   trio::Event cancelled_;
 
