@@ -209,11 +209,11 @@ namespace {
 // Kills one process of a tree, in which each actor of the middle level has what MODE says below it.
 void kill_in_tree(std::string const& mode, bool the_root) {
   CAPTURE(mode);
-  bool const helped = mode == "helper" || mode == "daemon";
+  std::size_t const helpers = mode == "helper" || mode == "daemon" ? 8 : mode == "root_helper";
   Program program("tree", {mode, "1", "8", "1"});
   std::string const tree = program.read("tree ", 1).front();
   // The root, the middle, 8 and 8, and perhaps the helpers of the last 8.
-  auto pids = program.read("pid ", 18 + (helped ? 8 : 0));
+  auto pids = program.read("pid ", 18 + helpers);
   std::string const root = std::to_string(program.pid());
   std::string middle;
   for (auto const& actor : support::living_actors(tree)) {
@@ -244,7 +244,7 @@ TEST_CASE("F2: kill -9 in the middle of a tree leaves no descendant, whatever it
 }
 
 TEST_CASE("F3: kill -9 of the root leaves no descendant, whatever it is doing") {
-  for (auto const* mode : {"idle", "busy", "stopped", "setsid", "helper", "daemon"})
+  for (auto const* mode : {"idle", "busy", "stopped", "setsid", "helper", "daemon", "root_helper"})
     kill_in_tree(mode, true);
 }
 
@@ -299,6 +299,29 @@ TEST_CASE("F4: an actor that is stopped is ActorDied when its time is up, and ki
 
 TEST_CASE("F5: so is one whose scheduler is wedged by a task that never waits") {
   falls_silent([](tractor::Portal const& portal) { portal.run<wedge>(); });
+}
+
+namespace {
+
+void compute_in_chunks() {
+  for (int i = 0; i < 8; ++i) {
+    auto const start = Clock::now();
+    while (since(start) < 450ms) {}
+    trio::lowlevel::checkpoint();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("one that computes with a checkpoint now and then is alive, however late its answers") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      nursery
+          .run_in_actor<compute_in_chunks>(
+              tractor::ActorOptions{.unresponsive_after = 1500ms * slowness})
+          .result();
+    });
+  });
 }
 
 TEST_CASE("F19: sixteen busy loops beside them starve no actor to death") {
@@ -440,6 +463,20 @@ TEST_CASE("SIGTERM ends the tree as cleanly") {
   CHECK(support::living_actors(tree) == std::vector<std::string>());
 }
 
+TEST_CASE(
+    "SIGTERM or SIGINT to all processes at once ends the tree as cleanly as to the root alone") {
+  for (int signal : {SIGTERM, SIGINT}) {
+    CAPTURE(signal);
+    Program program("tree", {"idle", "2", "2"}, true);
+    std::string const tree = program.read("tree ", 1).front();
+    program.read("pid ", 7);
+    program.signal_group(signal);
+    while (auto const line = program.read_line()) CHECK(*line == "cleaned up");
+    CHECK(program.wait() == 128 + signal);
+    CHECK(support::living_actors(tree) == std::vector<std::string>());
+  }
+}
+
 TEST_CASE("a second SIGINT hurries a tree that takes its time to end") {
   Program program("tree", {"stubborn", "2"});
   std::string const tree = program.read("tree ", 1).front();
@@ -474,6 +511,10 @@ void block_in_clean_up() {
   tractor::current_actor().lifetime().defer([] { trio::sleep_forever(); });
 }
 
+void hang_at_exit() {
+  std::atexit([] { compute_for_ever(); });
+}
+
 void ignore_sigterm() {
   signal(SIGTERM, SIG_IGN);
   compute_for_ever();
@@ -497,6 +538,20 @@ TEST_CASE("an actor that does not end when asked is terminated, and then killed,
     });
   });
   CHECK(since(start) < 1500ms * slowness);
+}
+
+TEST_CASE("one that hangs after its goodbye is ended all the same") {
+  auto const start = Clock::now();
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto portal = nursery.start_actor("hanging", {.expose = tractor::expose<hang_at_exit>,
+                                                    .cancel_timeout = 100ms,
+                                                    .terminate_timeout = 100ms});
+      portal.run<hang_at_exit>();
+      CHECK(portal.cancel_actor());
+    });
+  });
+  CHECK(since(start) < 1s * slowness);
 }
 
 namespace {

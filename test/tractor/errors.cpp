@@ -293,6 +293,17 @@ struct Awkward : std::runtime_error {
   }
 };
 
+// Registered; cannot be read again.
+struct Fussy : std::runtime_error {
+  Fussy() : std::runtime_error("fussy") {}
+
+  template <class Archive> void serialize(Archive& archive) {
+    int field = 0;
+    archive(field);
+    if constexpr (Archive::is_loading::value) throw std::logic_error("no");
+  }
+};
+
 // Not registered.
 struct Robbed : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -302,12 +313,14 @@ struct Robbed : std::runtime_error {
 
 namespace {
 
-tractor::RegisterErrors<shop::OutOfStock, shop::Closed, shop::Awkward> const registered;
+tractor::RegisterErrors<shop::OutOfStock, shop::Closed, shop::Awkward, shop::Fussy> const
+    registered;
 
 void order(int how) {
   if (how == 0) throw shop::OutOfStock("apples", 3);
   if (how == 1) throw shop::Closed("closed on sundays");
   if (how == 2) throw shop::Awkward();
+  if (how == 4) throw shop::Fussy();
   throw shop::Robbed("hands up");
 }
 
@@ -381,6 +394,7 @@ TEST_CASE("B7: an unregistered error, or one that cannot be serialised, keeps na
         CHECK(error.message() == "hands up");
       }
       CHECK_THROWS_AS(portal.run<order>(2), tractor::RemoteActorError);
+      CHECK_THROWS_AS(portal.run<order>(4), tractor::RemoteActorError);
       portal.cancel_actor();
     });
   });

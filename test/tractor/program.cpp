@@ -44,7 +44,12 @@ Program::Program(std::string const& name, std::vector<std::string> const& argume
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   if (with_errors) posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  int const error = posix_spawn(&pid_, path.c_str(), &actions, nullptr, argv.data(), environ);
+  // A process group of its own, as a shell gives it.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  int const error = posix_spawn(&pid_, path.c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   output_ = ends[0];
@@ -85,6 +90,8 @@ std::vector<std::string> Program::read(std::string const& word, std::size_t coun
 }
 
 void Program::signal(int number) { kill(pid_, number); }
+
+void Program::signal_group(int number) { kill(-pid_, number); }
 
 int Program::wait() {
   if (status_) return *status_;

@@ -28,6 +28,8 @@ class Program {
   std::vector<std::string> read(std::string const& word, std::size_t count);
 
   void signal(int number);
+  // To all processes of its group, as a terminal or a service manager does.
+  void signal_group(int number);
   // Waits for its end, a minute at the most: the exit code, or minus the signal that killed it.
   int wait();
 

@@ -72,7 +72,8 @@ Portal ActorNursery::start_actor(std::string name, ActorOptions options) {
                               [&] {
                                 child->peer()->wait_ready();
                                 status.started();
-                                child->gone().wait();
+                                // From then on it is for stop() to see to its end.
+                                child->peer()->ending().wait();
                               },
                               [](std::exception_ptr const&) {}, [] { return nullptr; });
                         });
@@ -112,6 +113,9 @@ void ActorNursery::run_task(std::shared_ptr<runtime::Child> const& child, Outcom
           child->peer()->wait_ready();
           call = child->peer()->begin_call(function, std::move(arguments));
           call->done.wait();
+          // A signal to all of the group has ended it, and is about to end us.
+          trio::lowlevel::checkpoint();
+          if (call->was_cancelled() && actor_.is_pressed()) trio::sleep_forever();
           if (call->error) std::rethrow_exception(call->error);
           settle(nullptr);
         },

@@ -127,8 +127,9 @@ std::exception_ptr thrown_there(BoxedError error) {
   if (type && type->fields_hash() == error.fields_hash) {
     try {
       return type->load(error);
-    } catch (DecodeError const&) {
-      // Its name, text and stack are still worth having.
+    } catch (...) {
+      // What the type's own serialize or constructor throws, too: the error's name, text and stack
+      // are still worth having.
     }
   }
   return std::make_exception_ptr(RemoteActorError(std::move(error)));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "child.hpp"
 
-#include "../spawn/inherited_specification.hpp"
 #include "../spawn/lineage.hpp"
 #include "local_actor.hpp"
 #include "peer.hpp"
@@ -41,6 +40,11 @@ wire::FunctionRef refer_to(Entry const& entry) {
   return reference;
 }
 
+// While a debugger holds a process, it is asked no more often than this whether it still does.
+trio::Duration at_least_a_look(trio::Duration patience) {
+  return std::max(patience, trio::Duration(std::chrono::milliseconds(100)));
+}
+
 void check(ActorOptions const& options) {
   trio::Duration const none = std::chrono::nanoseconds(0);
   if (options.spawn_timeout < none || options.cancel_timeout < none ||
@@ -73,9 +77,10 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
   spawn::Command command;
   command.executable = options.executable;
   command.arguments = child_arguments(specification.id.name, specification.tree_id);
-  command.variables = {parent.lineage_of_child(specification.id)};
+  command.variables = {std::string(spawn::lineage_variable) + "=" + specification.lineage};
   command.captures_errors = options.capture_stderr;
   command.specification = encode(specification);
+  parent.ensure_warden();
   child->process_ = parent.spawner().spawn(command);
 
   child->id_ = std::move(specification.id);
@@ -87,7 +92,7 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
                      [child] { child->watch_process(); });
   service.start_soon({.name = "messages from " + child->id_.name}, [child] { child->read_link(); });
   if (child->process_->errors() >= 0) {
-    child->stderr_.emplace(child->process_->errors(), spawn::tree_errors(), parent.stderr_lock());
+    child->stderr_.emplace(child->process_->errors(), parent.stderr_outlet());
     service.start_soon({.name = "stderr of " + child->id_.name},
                        [child] { child->stderr_->run(); });
   }
@@ -96,21 +101,23 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
 
 void Child::read_link() {
   try {
-    auto const greeted =
-        trio::move_on_after(spawn_timeout_, [&] { peer_->await_introduction(id_); });
-    if (greeted.cut_short)
-      end_because(
+    bool late = false;
+    do {
+      late = trio::move_on_after(spawn_timeout_, [&] { peer_->await_introduction(id_); }).cut_short;
+    } while (late && process_->is_traced());
+    if (late)
+      refuse_because(
           "it did not link up in time; does its main come to tractor::run or "
           "tractor::become_actor_if_spawned? (ActorOptions::spawn_timeout)");
     else
       parent_.tell_signals_to(*this, process_->handle());
-    if (!greeted.cut_short && unresponsive_after_)
+    if (!late && unresponsive_after_)
       parent_.service_nursery().start_soon({.name = "pulse of " + id_.name},
                                            [child = shared_from_this()] { child->watch_pulse(); });
   } catch (TransportClosed const&) {
     // serve() meets it too, and finds out why.
   } catch (DecodeError const& error) {
-    end_because(error.what());
+    refuse_because(error.what());
   }
   peer_->serve([this](std::exception_ptr reason) {
     link_ended_.set();
@@ -136,10 +143,17 @@ void Child::watch_process() {
 
   auto const ended = process_->wait();
   if (stderr_) stderr_->finish();
-  bool const may_be_orderly = (!ended || ended->is_success()) && peer_->is_ready();
-  if (may_be_orderly)
-    static_cast<void>(trio::move_on_after(last_words_time, [&] { link_ended_.wait(); }));
-  bool const orderly = may_be_orderly && peer_->said_goodbye();
+  bool const succeeded = !ended || ended->is_success();
+  bool const has_last_words = peer_->is_ready() && !(ended && ended->signalled);
+  if (has_last_words)
+    static_cast<void>(trio::move_on_after(
+        succeeded ? trio::Duration(last_words_time) : trio::Duration(settling_time),
+        [&] { link_ended_.wait(); }));
+  bool const said_goodbye = has_last_words && peer_->said_goodbye();
+  // A signal that ends us may have gone to the whole group: then its end is as wanted as ours.
+  bool const orderly = said_goodbye && (succeeded || asked_ || parent_.is_pressed());
+  if (said_goodbye && !orderly)
+    cause_ = "it ended by itself, with exit code " + std::to_string(ended->status);
   if (!orderly && (!killed_by_us_ || !cause_.empty()))
     death_ = std::make_exception_ptr(ActorDied(id_, ended ? ended->status : -1,
                                                ended && ended->signalled, cause_,
@@ -184,10 +198,16 @@ void Child::end_because(std::string cause) {
   process_->signal(SIGKILL);
 }
 
+void Child::refuse_because(std::string cause) {
+  end_because(std::move(cause));
+  // Whoever is at the other end of the link is not to be served meanwhile.
+  exited_.wait();
+}
+
 bool Child::gone_within(trio::Duration patience) {
-  do {
-    static_cast<void>(trio::move_on_after(patience, [&] { no_patience_.wait(); }));
-  } while (!no_patience_.is_set() && process_->is_traced());
+  static_cast<void>(trio::move_on_after(patience, [&] { no_patience_.wait(); }));
+  while (!no_patience_.is_set() && process_->is_traced())
+    static_cast<void>(trio::move_on_after(at_least_a_look(patience), [&] { no_patience_.wait(); }));
   return gone_.is_set();
 }
 
@@ -195,6 +215,7 @@ void Child::stop(std::string reason) {
   trio::shielded([&] {
     if (gone_.is_set()) return;
     stopping_ = true;
+    if (!peer_->is_over()) asked_ = true;
     peer_->request_cancel(std::move(reason));
     if (gone_within(cancel_timeout_)) return;
     killed_by_us_ = true;

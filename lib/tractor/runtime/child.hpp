@@ -62,6 +62,8 @@ class Child : public std::enable_shared_from_this<Child> {
   void watch_pulse();
   // Kills it: `cause` is the news.
   void end_because(std::string cause);
+  // The same, and waits until it has ended. A checkpoint.
+  void refuse_because(std::string cause);
   // Waits for its end, not longer than `patience` but while a debugger holds it; false if it lives.
   bool gone_within(trio::Duration patience);
 
@@ -84,6 +86,8 @@ class Child : public std::enable_shared_from_this<Child> {
   // Why we did, if that is news.
   std::string cause_;
   bool stopping_ = false;
+  // We wanted its end before it came.
+  bool asked_ = false;
   bool hurried_ = false;
   // Gone, or hurried.
   trio::Event no_patience_;

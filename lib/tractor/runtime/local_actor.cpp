@@ -27,6 +27,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include <unistd.h>
@@ -50,6 +51,12 @@ constexpr std::chrono::hours farewell_patience(1);
 // file, or stand in the kernel for ever.
 constexpr int sweeps = 10;
 constexpr std::chrono::seconds sweep_patience(1);
+
+// Between the end of a warden and the start of another.
+constexpr std::chrono::milliseconds warden_pause(100);
+
+// How long an actor that ends waits for whoever reads the standard error of the tree.
+constexpr std::chrono::seconds flush_patience(1);
 
 }  // namespace
 
@@ -75,7 +82,7 @@ LocalActor::LocalActor(runtime::Specification const& specification)
   id_.pid = getpid();
   depth_ = specification.depth;
   tree_id_ = specification.tree_id;
-  lineage_ = spawn::inherited_lineage();
+  lineage_ = specification.lineage;
   log_level_ = specification.log_level;
   runtime_vars_ = specification.runtime_vars;
 }
@@ -123,6 +130,27 @@ std::shared_ptr<LocalActor> LocalActor::begin(std::shared_ptr<LocalActor> actor)
 
 namespace {
 
+// Marks what the root starts itself; what its children start, they mark.
+class LineageInEnvironment {
+ public:
+  explicit LineageInEnvironment(std::string const& lineage) : before_(spawn::inherited_lineage()) {
+    setenv(spawn::lineage_variable, lineage.c_str(), 1);
+  }
+
+  LineageInEnvironment(LineageInEnvironment const&) = delete;
+  LineageInEnvironment& operator=(LineageInEnvironment const&) = delete;
+
+  ~LineageInEnvironment() {
+    if (before_.empty())
+      unsetenv(spawn::lineage_variable);
+    else
+      setenv(spawn::lineage_variable, before_.c_str(), 1);
+  }
+
+ private:
+  std::string const before_;
+};
+
 // Takes back what a nursery's end makes invalid, however it ends: end() waits for the event without
 // a way out.
 struct Ended {
@@ -139,6 +167,8 @@ struct Ended {
 
 void LocalActor::serve() {
   Ended const service_ended{service_, service_ended_};
+  std::optional<LineageInEnvironment> marked;
+  if (is_root()) marked.emplace(lineage_);
   trio::open_nursery([&](trio::Nursery& service) {
     service_ = &service;
     service.start_soon({.name = "tasks for peers"}, [&] {
@@ -150,11 +180,13 @@ void LocalActor::serve() {
       });
     });
     service.start_soon({.name = "signals"}, [&] { watch_signals(); });
+    service.start_soon({.name = "stderr of children"}, [&] { stderr_outlet_.run(); });
     auto const task_trees = watch_for_task_trees();
     trio::sleep_forever();
   });
   listener_.reset();
   transport_.reset();
+  warden_.reset();
 }
 
 trio::Nursery& LocalActor::service_nursery() {
@@ -189,6 +221,7 @@ void LocalActor::close() {
   tasks_ended_.wait();
   run_deferred();
   stop_children();
+  static_cast<void>(trio::move_on_after(flush_patience, [&] { stderr_outlet_.flush(); }));
   if (parent_) parent_->say_goodbye(farewell_patience);
   if (service_) service_->cancel_scope().cancel("the actor has ended");
 }
@@ -204,12 +237,14 @@ void LocalActor::stop_children() {
 void LocalActor::watch_signals() {
   std::vector<int> signals;
   // The terminal sends it to all of us: a child is told by its parent.
-  if (is_root()) signals.push_back(SIGINT);
+  // Where nobody handles it, it ends the root as it always would.
+  if (is_root() && !runtime::SignalWatch::is_default(SIGINT)) signals.push_back(SIGINT);
   if (runtime::SignalWatch::is_default(SIGTERM)) signals.push_back(SIGTERM);
   runtime::SignalWatch watch(signals);
   for (;;) {
     int const signal = watch.wait();
-    if (ended_by_signal_ != 0 || is_cancelled())
+    // The first may be one that all of the group got.
+    if (std::exchange(pressed_, true))
       hurry();
     else
       ended_by_signal_ = signal;
@@ -303,17 +338,18 @@ runtime::Specification LocalActor::specify_child(std::string name, std::string l
   child.link_identity = std::move(link_identity);
   child.transport = transport_kind_;
   child.directory = directory_;
+  child.lineage = lineage_ + "/" + child.id.uuid;
   return child;
-}
-
-std::string LocalActor::lineage_of_child(ActorId const& child) const {
-  return std::string(spawn::lineage_variable) + "=" + lineage_ + "/" + child.uuid;
 }
 
 void LocalActor::add_child(std::shared_ptr<runtime::Child> child) {
   children_.push_back(std::move(child));
-  if (is_root() && !std::exchange(has_warden_, true))
-    service_nursery().start_soon({.name = "warden"}, [this] { keep_warden(); });
+}
+
+void LocalActor::ensure_warden() {
+  if (!is_root() || warden_) return;
+  warden_ = spawn::start_warden(spawner(), tree_id_);
+  service_nursery().start_soon({.name = "warden"}, [this] { keep_warden(); });
 }
 
 void LocalActor::remove_child(runtime::Child& child) {
@@ -329,7 +365,7 @@ void LocalActor::tell_signals_to(runtime::Child const& child, Descriptor process
 
 std::unique_ptr<trio::TaskTreeOnSignal> LocalActor::watch_for_task_trees() {
   // The program's own, if it has a use for it.
-  if (!runtime::SignalWatch::is_default(SIGUSR1)) return nullptr;
+  if (is_root() && !runtime::SignalWatch::is_default(SIGUSR1)) return nullptr;
   trio::TaskTreeOptions options;
   options.heading =
       "Tasks of actor " + describe(id_) + ", at depth " + std::to_string(depth_) + ":";
@@ -343,9 +379,14 @@ std::unique_ptr<trio::TaskTreeOnSignal> LocalActor::watch_for_task_trees() {
 
 void LocalActor::keep_warden() {
   for (;;) {
-    auto const warden = spawn::start_warden(spawner(), tree_id_);
-    warden->wait();
+    warden_->wait();
     log(LogLevel::warning, "the warden of this tree was killed; starting another one");
+    trio::sleep(warden_pause);
+    try {
+      warden_ = spawn::start_warden(spawner(), tree_id_);
+    } catch (SpawnError const& error) {
+      log(LogLevel::error, std::string("this tree is without a warden: ") + error.what());
+    }
   }
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 #include "../descriptor.hpp"
 #include "../ipc/transport.hpp"
+#include "../spawn/inherited_specification.hpp"
 #include "../spawn/spawner.hpp"
 #include "specification.hpp"
+#include "stderr_relay.hpp"
 
 #include <tractor/actor.hpp>
 #include <tractor/expose.hpp>
@@ -92,20 +94,23 @@ class LocalActor final : public Actor {
   std::unique_ptr<ipc::Link> expect_child(std::string const& identity);
   // What a child of this name is told. Its id has no pid yet.
   runtime::Specification specify_child(std::string name, std::string link_identity);
-  // What marks it, and all that it starts: see spawn/lineage.hpp.
-  std::string lineage_of_child(ActorId const& child) const;
   spawn::Spawner& spawner();
 
   // The children that live, for ending them.
   void add_child(std::shared_ptr<runtime::Child> child);
+  // The root has one beside it from its first child on. Throws SpawnError. Not a checkpoint.
+  void ensure_warden();
   void remove_child(runtime::Child& child);
   // From now on it can take the signal that asks for task trees.
   void tell_signals_to(runtime::Child const& child, Descriptor process);
   // Kills what a child has left behind. A checkpoint.
   void kill_descendants_of(ActorId const& child);
 
-  // Held by who writes to the tree's standard error what others wrote.
-  trio::Lock& stderr_lock() noexcept { return stderr_lock_; }
+  // For what children write to their standard error.
+  runtime::StderrOutlet& stderr_outlet() noexcept { return stderr_outlet_; }
+
+  // Whether a signal has asked this actor, or its whole group, to end.
+  bool is_pressed() const noexcept { return pressed_; }
 
   // Where tasks live that serve links and processes, and those that peers have started. Throw
   // RuntimeFailure when the service has ended.
@@ -144,6 +149,7 @@ class LocalActor final : public Actor {
   trio::Event tasks_ended_;
   trio::Event service_ended_;
   bool ending_ = false;
+  bool pressed_ = false;
   int ended_by_signal_ = 0;
   trio::Event cancelled_;
 
@@ -156,8 +162,8 @@ class LocalActor final : public Actor {
   // The ids of children whose leavings are to be killed, at the next look.
   std::vector<std::string> to_sweep_;
   trio::Lock sweep_lock_;
-  trio::Lock stderr_lock_;
-  bool has_warden_ = false;
+  runtime::StderrOutlet stderr_outlet_{spawn::tree_errors()};
+  std::unique_ptr<spawn::Process> warden_;
   std::unique_ptr<ipc::Transport> transport_;
   std::unique_ptr<ipc::Listener> listener_;
   std::shared_ptr<runtime::Peer> parent_;

@@ -184,6 +184,7 @@ void Peer::be_over(std::exception_ptr reason) {
   for (auto& [dialog, served] : tasks_)
     served->scope.cancel({trio::CancelSource::remote, {}, "the caller's actor is gone"});
   over_.set();
+  ending_.set();
   if (pong_) pong_->set();
 }
 
@@ -270,9 +271,9 @@ void Peer::abandon(Call& call, std::exception_ptr const& leaving, trio::Duration
 
 bool Peer::answers_within(trio::Duration patience) {
   if (is_over()) return true;
-  pong_ = std::make_shared<trio::Event>();
+  auto const pong = std::make_shared<trio::Event>();
+  pong_ = pong;
   try_send(Lane::control, wire::Ping{++pings_});
-  auto const pong = pong_;
   static_cast<void>(trio::move_on_after(patience, [&] { pong->wait(); }));
   return pong->is_set();
 }
@@ -282,6 +283,7 @@ void Peer::request_cancel(std::string reason) {
     try_send(Lane::control, wire::CancelActor{self_, std::move(reason)});
   else
     cancel_asked_ = std::move(reason);
+  ending_.set();
 }
 
 void Peer::say_goodbye(trio::Duration patience) {
@@ -345,7 +347,8 @@ void Peer::on(wire::Refusal, Buffer) {
 void Peer::on(wire::Ping ping, Buffer) { try_send(Lane::control, wire::Pong{ping.number}); }
 
 void Peer::on(wire::Pong pong, Buffer) {
-  if (pong_ && pong.number == pings_) pong_->set();
+  // A late answer to an earlier one is a sign of life as well.
+  if (pong_ && pong.number <= pings_) pong_->set();
 }
 
 void Peer::check_is_theirs(std::uint64_t dialog) const {

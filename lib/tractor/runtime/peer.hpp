@@ -73,6 +73,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Set when the link is over.
   trio::Event& over() noexcept { return over_; }
 
+  // Set when it was asked to end, or the link is over.
+  trio::Event& ending() noexcept { return ending_; }
+
   // Whether it ended in good order.
   bool said_goodbye() const noexcept { return goodbyes_ == 2; }
 
@@ -155,11 +158,12 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::string build_id_;
   trio::Event ready_;
   trio::Event over_;
+  trio::Event ending_;
   trio::Event farewell_;
   std::exception_ptr failure_;
   int goodbyes_ = 0;
   std::uint64_t pings_ = 0;
-  // Of the newest ping.
+  // Of who waits for an answer.
   std::shared_ptr<trio::Event> pong_;
   // What the data lane brought before the control lane's Welcome.
   std::deque<std::pair<wire::Message, Buffer>> early_;

@@ -72,8 +72,10 @@ std::string make_locked(std::string const& parent, Descriptor& held) {
     // Made with mode 0700.
     if (!mkdtemp(path.data())) fail("cannot make a directory for sockets, " + path);
     held = lock(path, O_CREAT);
-    if (held.get() >= 0) return path;
-    if (errno != ENOENT) fail("cannot lock " + path);
+    struct stat status = {};
+    // Unless another tree that starts has taken it for an abandoned one meanwhile.
+    if (held.get() >= 0 && fstat(held.get(), &status) == 0 && status.st_nlink > 0) return path;
+    if (held.get() < 0 && errno != ENOENT && errno != EWOULDBLOCK) fail("cannot lock " + path);
   }
 }
 

@@ -2,6 +2,7 @@
 #include "../spawn/inherited_specification.hpp"
 #include "local_actor.hpp"
 #include "process_title.hpp"
+#include "signal_watch.hpp"
 #include "specification.hpp"
 
 #include <tractor/errors.hpp>
@@ -66,6 +67,9 @@ int run_child() noexcept {
   try {
     auto const specification = runtime::decode_specification(spawn::inherited_specification());
     runtime::set_process_name(specification.id.name);
+    // Whoever asks for task trees before we can print one, or when we no longer can, must not end
+    // us.
+    if (runtime::SignalWatch::is_default(SIGUSR1)) signal(SIGUSR1, SIG_IGN);
     trio::RunOptions options;
     options.sigint = trio::Sigint::interrupts_unless_from_terminal;
     trio::run(options, serve_as_child, specification);

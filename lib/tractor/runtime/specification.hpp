@@ -22,6 +22,8 @@ struct Specification {
   ActorId id = {};
   ActorId parent = {};
   std::string tree_id = {};
+  // What marks it and all that it starts: see spawn/lineage.hpp.
+  std::string lineage = {};
   int depth = 0;
   LogLevel log_level = LogLevel::warning;
   RuntimeVars runtime_vars = {};
@@ -34,8 +36,8 @@ struct Specification {
   std::vector<wire::FunctionRef> exposed = {};
 
   template <class Archive> void serialize(Archive& archive) {
-    archive(id, parent, tree_id, depth, log_level, runtime_vars, endpoint, link_identity, transport,
-            directory, exposed);
+    archive(id, parent, tree_id, lineage, depth, log_level, runtime_vars, endpoint, link_identity,
+            transport, directory, exposed);
   }
 };
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "stderr_relay.hpp"
 
-#include <trio/errors.hpp>
 #include <trio/io.hpp>
+#include <trio/lowlevel.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string_view>
+#include <utility>
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 namespace tractor::runtime {
@@ -15,6 +19,9 @@ namespace tractor::runtime {
 namespace {
 
 constexpr std::size_t longest_tail = 16 * 1024;
+constexpr std::size_t longest_queue = 1024 * 1024;
+// What a pipe holds at the most, by default: all that a dead process can have left in it.
+constexpr int reads_at_end = 16;
 // What a pipe takes whole or not at all, without waiting once it has said it can be written to; a
 // longer line is passed on in pieces.
 constexpr std::size_t longest_write = 4096;
@@ -25,12 +32,68 @@ void wait_writable(int fd) {
   if (poll(&now, 1, 0) == 0) trio::lowlevel::wait_writable(fd);
 }
 
+// Nobody may read it any more: that is no reason to die.
+ssize_t write_without_sigpipe(int fd, void const* data, std::size_t size) {
+  sigset_t pipe_signal;
+  sigset_t before;
+  sigemptyset(&pipe_signal);
+  sigaddset(&pipe_signal, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  ssize_t const written = write(fd, data, size);
+  int const error = errno;
+  if (written < 0 && error == EPIPE) {
+    timespec const now = {};
+    sigtimedwait(&pipe_signal, nullptr, &now);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return written;
+}
+
 }  // namespace
+
+void StderrOutlet::add(std::string const& text) {
+  queue_ += text;
+  if (queue_.size() > longest_queue) {
+    std::size_t const cut = queue_.size() - longest_queue / 2;
+    queue_.erase(0, cut);
+    dropped_ += cut;
+  }
+  filled_->set();
+}
+
+void StderrOutlet::run() {
+  for (;;) {
+    filled_->wait();
+    filled_ = std::make_shared<trio::Event>();
+    while (!queue_.empty()) write_some();
+    std::exchange(emptied_, std::make_shared<trio::Event>())->set();
+  }
+}
+
+void StderrOutlet::write_some() {
+  wait_writable(to_);
+  if (dropped_ > 0)
+    queue_.insert(0, "tractor: " + std::to_string(std::exchange(dropped_, 0)) +
+                         " bytes of standard error were dropped, as nobody reads it\n");
+  ssize_t const written =
+      write_without_sigpipe(to_, queue_.data(), std::min(longest_write, queue_.size()));
+  if (written > 0)
+    queue_.erase(0, static_cast<std::size_t>(written));
+  else if (errno != EINTR && errno != EAGAIN)
+    queue_.clear();
+}
+
+void StderrOutlet::flush() {
+  auto const emptied = emptied_;
+  if (!queue_.empty()) emptied->wait();
+}
 
 void StderrRelay::run() {
   while (!finished_) {
     switch (read_some()) {
       case Read::something:
+        trio::lowlevel::checkpoint();
         break;
       case Read::nothing_yet:
         trio::lowlevel::wait_readable(from_);
@@ -43,7 +106,7 @@ void StderrRelay::run() {
 
 void StderrRelay::finish() {
   if (finished_) return;
-  while (read_some() == Read::something) {}
+  for (int i = 0; i < reads_at_end && read_some() == Read::something; ++i) {}
   finished_ = true;
   // run() may be waiting for more.
   trio::lowlevel::notify_readable(from_);
@@ -69,24 +132,16 @@ StderrRelay::Read StderrRelay::read_some() {
 }
 
 void StderrRelay::pass_on(std::size_t count) {
-  auto const turn = writing_.guard();
-  std::string const text = pending_.substr(0, count);
+  if (count == 0) return;
+  outlet_.add(pending_.substr(0, count));
   pending_.erase(0, count);
-  for (std::size_t done = 0; done < text.size();) {
-    wait_writable(to_);
-    ssize_t const written =
-        write(to_, text.data() + done, std::min(longest_write, text.size() - done));
-    // Nobody is there to read it.
-    if (written < 0 && errno != EINTR && errno != EAGAIN) return;
-    if (written > 0) done += static_cast<std::size_t>(written);
-  }
 }
 
 std::string StderrRelay::tail() const {
   if (tail_.size() <= longest_tail) return tail_;
   std::size_t const cut = tail_.size() - longest_tail;
   std::size_t const line = tail_.find('\n', cut);
-  return tail_.substr(line == std::string::npos ? cut : line + 1);
+  return tail_.substr(line == std::string::npos || line + 1 == tail_.size() ? cut : line + 1);
 }
 
 }  // namespace tractor::runtime

@@ -7,10 +7,12 @@
 #include <tractor/errors.hpp>
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
+#include <trio/time.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <new>
@@ -31,6 +33,8 @@ namespace tractor::spawn {
 
 namespace {
 
+constexpr std::chrono::milliseconds reap_interval(50);
+
 class ExecProcess final : public Process {
  public:
   ExecProcess(pid_t pid, int pidfd, Descriptor lifeline, Descriptor errors) noexcept
@@ -38,7 +42,7 @@ class ExecProcess final : public Process {
 
   ~ExecProcess() override {
     signal(SIGKILL);
-    while (!reaped_) reap();
+    while (!reaped_) reap(0);
   }
 
   pid_t pid() const noexcept override { return pid_; }
@@ -48,7 +52,12 @@ class ExecProcess final : public Process {
       trio::lowlevel::checkpoint();
     else
       trio::lowlevel::wait_readable(pidfd_.get());
-    while (!reaped_) reap();
+    reap(WNOHANG);
+    // It has ended, but a debugger still holds what is left of it.
+    while (!reaped_) {
+      trio::sleep(reap_interval);
+      reap(WNOHANG);
+    }
     return status_;
   }
 
@@ -70,10 +79,13 @@ class ExecProcess final : public Process {
   }
 
  private:
-  void reap() noexcept {
+  void reap(int flags) noexcept {
+    if (reaped_) return;
     siginfo_t info = {};
-    if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info, WEXITED) ==
-        0)
+    int const result = waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()),
+                              &info, WEXITED | flags);
+    if (result == 0 && info.si_pid == 0) return;
+    if (result == 0)
       status_ = ExitStatus{info.si_status, info.si_code != CLD_EXITED};
     else if (errno == EINTR)
       return;

@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace tractor::spawn {
@@ -35,10 +36,18 @@ void keep_nothing_of_the_parent() {
   prctl(PR_SET_NAME, "tractor_warden");
 }
 
-[[noreturn]] void keep_watch(std::string_view tree_id) {
+// Whichever tells first: the lifeline may be held open by somebody who was forked from the root.
+void await_end_of(pid_t root) {
+  Descriptor const process(static_cast<int>(syscall(SYS_pidfd_open, root, 0)));
+  // Somebody else may have its number by now.
+  if (getppid() != root) return;
+  pollfd ends[] = {{lifeline_descriptor, POLLIN, 0}, {process.get(), POLLIN, 0}};
+  while (poll(ends, 2, -1) < 0 && errno == EINTR) {}
+}
+
+[[noreturn]] void keep_watch(std::string_view tree_id, pid_t root) {
   keep_nothing_of_the_parent();
-  std::byte nothing{};
-  while (read(lifeline_descriptor, &nothing, 1) < 0 && errno == EINTR) {}
+  await_end_of(root);
   // They may be starting others: until none is left.
   std::string const ids[] = {std::string(tree_id)};
   for (auto left = find_descendants(ids); !left.empty(); left = find_descendants(ids)) {
@@ -55,7 +64,10 @@ void keep_nothing_of_the_parent() {
 __attribute__((constructor(101))) void become_warden_if_spawned_as_one() {
   std::span<std::byte const> const given = inherited_specification();
   std::string_view const text(reinterpret_cast<char const*>(given.data()), given.size());
-  if (text.starts_with(order)) keep_watch(text.substr(order.size()));
+  if (!text.starts_with(order)) return;
+  std::size_t const end_of_id = text.rfind(' ');
+  keep_watch(text.substr(order.size(), end_of_id - order.size()),
+             std::stoi(std::string(text.substr(end_of_id + 1))));
 }
 
 }  // namespace
@@ -63,7 +75,8 @@ __attribute__((constructor(101))) void become_warden_if_spawned_as_one() {
 std::unique_ptr<Process> start_warden(Spawner& spawner, std::string const& tree_id) {
   Command command;
   command.arguments = {"_tractor_warden[@" + tree_id + "]"};
-  command.specification = Buffer::adopt(std::string(order) + tree_id);
+  command.specification =
+      Buffer::adopt(std::string(order) + tree_id + " " + std::to_string(getpid()));
   command.dies_with_us = false;
   return spawner.spawn(command);
 }

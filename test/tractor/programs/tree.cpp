@@ -2,6 +2,7 @@
 // tree MODE WIDTH...: a tree of actors with so many children on each level, which say "pid N" each
 // and live until they are ended. MODE is what the last level does meanwhile:
 //   idle, busy, stopped, setsid; helper, daemon: start a plain program, the latter out of the way
+//   root_helper: it is the root that starts a plain program
 //   stubborn: says so, and takes for ever to clean up
 // Everybody says "cleaned up" when it is told to end.
 #include <tractor/tractor.hpp>
@@ -75,6 +76,7 @@ int main(int argc, char** argv) {
     std::vector<int> widths;
     for (int i = 2; i < argc; ++i) widths.push_back(std::atoi(argv[i]));
     say("tree " + tractor::current_actor().tree_id());
+    if (std::string(argv[1]) == "root_helper") start_helper(false);
     grow(argv[1], widths);
   });
 }
