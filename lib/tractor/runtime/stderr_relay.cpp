@@ -121,7 +121,7 @@ StderrRelay::Read StderrRelay::read_some() {
   if (got == 0) return Read::the_end;
   std::string_view const text(buffer.data(), static_cast<std::size_t>(got));
   tail_ += text;
-  if (tail_.size() > 2 * longest_tail) tail_.erase(0, tail_.size() - longest_tail);
+  if (tail_.size() > 2 * longest_tail) tail_ = tail();
   pending_ += text;
   std::size_t const end_of_lines = pending_.rfind('\n') + 1;
   if (end_of_lines > 0)
