@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 
 #include <unistd.h>
 
@@ -15,24 +16,32 @@ namespace support {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Of a file in /proc; empty, or cut, if the process ends meanwhile.
+std::string contents(fs::path const& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
 std::vector<std::string> living_actors(std::string const& tree_id) {
   std::vector<std::string> found;
   std::error_code ignored;
   for (auto const& process : fs::directory_iterator("/proc", ignored)) {
     std::string const pid = process.path().filename();
     if (!std::isdigit(static_cast<unsigned char>(pid.front()))) continue;
-    std::ifstream file(process.path() / "cmdline", std::ios::binary);
-    std::string command((std::istreambuf_iterator<char>(file)), {});
+    std::string command = contents(process.path() / "cmdline");
     std::replace(command.begin(), command.end(), '\0', ' ');
     // An actor has it in its title; what an actor has started, in its environment.
-    std::ifstream variables(process.path() / "environ", std::ios::binary);
-    std::string const environment((std::istreambuf_iterator<char>(variables)), {});
+    std::string const environment = contents(process.path() / "environ");
     if (command.find("@" + tree_id + "]") != std::string::npos ||
         environment.find(tree_id) != std::string::npos)
       found.push_back(pid + " " + command);
     // A zombie has no command line any more, but it has us as its parent.
-    std::ifstream status(process.path() / "stat");
-    std::string const stat((std::istreambuf_iterator<char>(status)), {});
+    std::string const stat = contents(process.path() / "stat");
     auto const after_name = stat.rfind(')');
     if (after_name != std::string::npos &&
         stat.compare(after_name, 4 + std::to_string(getpid()).size() + 1,

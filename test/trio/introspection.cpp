@@ -86,12 +86,14 @@ TEST_CASE("a task that runs a plain function has the function's own name") {
       CHECK(nursery.child_tasks().back()->name() == "tzset");
     });
   });
-  CHECK(trio::run(main_of_values).find("(anonymous namespace)::main_of_values()") == 0);
-  CHECK(trio::run(&main_of_values).find("(anonymous namespace)::main_of_values()") == 0);
+  CHECK(trio::run(main_of_values).find("(anonymous namespace)::main_of_values") == 0);
+  CHECK(trio::run(&main_of_values).find("(anonymous namespace)::main_of_values") == 0);
   std::string name;
   trio::run(tells_name, std::ref(name));
   CHECK(name.find("(anonymous namespace)::tells_name(") == 0);
-  CHECK(contains(trio::run([] { return own_name(); }), "lambda"));
+  // As the compiler calls it: gcc's {lambda()#1} or clang's $_1.
+  name = trio::run([] { return own_name(); });
+  CHECK((name.find("lambda") != std::string::npos || name.find("$_") != std::string::npos));
 }
 
 TEST_CASE("a task keeps its name while its arguments are destroyed") {
