@@ -105,15 +105,17 @@ void Child::read_link() {
     do {
       late = trio::move_on_after(spawn_timeout_, [&] { peer_->await_introduction(id_); }).cut_short;
     } while (late && process_->is_traced());
-    if (late)
+    if (late) {
       refuse_because(
           "it did not link up in time; does its main come to tractor::run or "
           "tractor::become_actor_if_spawned? (ActorOptions::spawn_timeout)");
-    else
+    } else {
       parent_.tell_signals_to(*this, process_->handle());
-    if (!late && unresponsive_after_)
-      parent_.service_nursery().start_soon({.name = "pulse of " + id_.name},
-                                           [child = shared_from_this()] { child->watch_pulse(); });
+      if (unresponsive_after_)
+        parent_.service_nursery().start_soon(
+            {.name = "pulse of " + id_.name},
+            [child = shared_from_this()] { child->watch_pulse(); });
+    }
   } catch (TransportClosed const&) {
     // serve() meets it too, and finds out why.
   } catch (DecodeError const& error) {

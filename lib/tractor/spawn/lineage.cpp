@@ -16,11 +16,11 @@ namespace tractor::spawn {
 
 namespace {
 
-// The environment with which `pid` executed its program; empty if it is a zombie, or not ours to
-// see.
+// The environment with which `pid` executed its program, a zero before each variable; nothing more
+// than that if it is a zombie, or not ours to see.
 std::string environment_of(std::string const& pid) {
   Descriptor const file(open(("/proc/" + pid + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
-  std::string environment;
+  std::string environment(1, '\0');
   std::array<char, 16 * 1024> buffer;
   for (;;) {
     ssize_t const got = read(file.get(), buffer.data(), buffer.size());
@@ -31,14 +31,10 @@ std::string environment_of(std::string const& pid) {
 
 bool is_descendant(std::string const& environment, std::span<std::string const> ids) {
   std::string const name = std::string(1, '\0') + lineage_variable + "=";
-  std::string_view text = environment;
-  std::size_t begin = 0;
-  if (!text.starts_with(std::string_view(name).substr(1))) {
-    begin = text.find(name);
-    if (begin == std::string_view::npos) return false;
-    ++begin;
-  }
-  std::string_view const lineage = text.substr(begin, text.find('\0', begin) - begin);
+  std::size_t const found = environment.find(name);
+  if (found == std::string::npos) return false;
+  std::size_t const begin = found + name.size();
+  std::string const lineage = environment.substr(begin, environment.find('\0', begin) - begin);
   return std::any_of(ids.begin(), ids.end(), [&](std::string const& id) {
     return lineage.find(id) != std::string_view::npos;
   });
