@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "../sanitized.hpp"
+
 #include <tractor/tractor.hpp>
 
 #include <cstddef>
@@ -15,14 +17,6 @@
 #include <unistd.h>
 
 namespace support {
-
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-inline constexpr bool sanitized = __has_feature(address_sanitizer);
-#else
-inline constexpr bool sanitized = false;
-#endif
 
 // The processes of the actor tree `tree_id` that live, zombies included, as "pid command line".
 std::vector<std::string> living_actors(std::string const& tree_id);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "child_process.hpp"
 #include "support.hpp"
 
@@ -23,15 +24,6 @@ using trio::lowlevel::spawn_system_task;
 using trio::testing::wait_all_tasks_blocked;
 
 namespace {
-
-// UBSan opens pipes to find out whether an object is alive.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-constexpr bool sanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool sanitized = false;
-#endif
 
 int add(int left, int right) { return left + right; }
 
@@ -134,7 +126,7 @@ TEST_CASE("a call that needs a run or a task says so outside of it [R:300]") {
 }
 
 TEST_CASE("run() says so if the kernel gives it no descriptors, and leaves nothing behind" *
-          doctest::skip(sanitized)) {
+          doctest::skip(support::sanitized)) {
   auto const error = thrown_by([] {
     NoMoreFiles const none;
     trio::run([] {});
@@ -181,7 +173,7 @@ TEST_CASE("hidden: no memory for the last thing that a run makes" * doctest::ski
 }
 
 TEST_CASE("a run that could not be made leaves its thread free for another" *
-          doctest::skip(sanitized)) {
+          doctest::skip(support::sanitized)) {
   auto const ending = run_hidden_case("hidden: no memory for the last thing that a run makes");
   INFO(ending.errors);
   CHECK(ending.signal == 0);

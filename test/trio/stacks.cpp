@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../../lib/trio/stack.hpp"
+#include "../sanitized.hpp"
 #include "child_process.hpp"
 #include "refused_calls.hpp"
 
@@ -30,14 +31,6 @@ using trio::lowlevel::checkpoint;
 using trio::lowlevel::current_statistics;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool under_asan = true;
-#elif defined(__has_feature)
-constexpr bool under_asan = __has_feature(address_sanitizer);
-#else
-constexpr bool under_asan = false;
-#endif
 
 std::uintptr_t stack_pointer() {
   return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
@@ -498,7 +491,8 @@ TEST_CASE("a Boost.Fiber primitive used in a task ends the program with a senten
 }
 
 // AddressSanitizer takes a throw on a stack that Boost made for an overflow.
-TEST_CASE("run() refuses to be called in a fiber of Boost.Fiber" * doctest::skip(under_asan)) {
+TEST_CASE("run() refuses to be called in a fiber of Boost.Fiber" *
+          doctest::skip(support::sanitized)) {
   bool refused = false;
   boost::fibers::fiber([&] {
     try {
@@ -510,7 +504,7 @@ TEST_CASE("run() refuses to be called in a fiber of Boost.Fiber" * doctest::skip
   CHECK(refused);
 }
 
-TEST_CASE("Boost.Fiber works on a thread again after a run" * doctest::skip(under_asan)) {
+TEST_CASE("Boost.Fiber works on a thread again after a run" * doctest::skip(support::sanitized)) {
   for (int round = 0; round < 3; ++round) {
     trio::run([] { checkpoint(); });
     std::vector<int> order;
@@ -530,7 +524,7 @@ TEST_CASE("Boost.Fiber works on a thread again after a run" * doctest::skip(unde
 }
 
 TEST_CASE("fibers of Boost.Fiber that were ready before a run, or woken in it, go on after it" *
-          doctest::skip(under_asan)) {
+          doctest::skip(support::sanitized)) {
   std::vector<std::string> record;
   boost::fibers::mutex mutex;
   boost::fibers::condition_variable changed;
