@@ -17,8 +17,8 @@
 
 namespace tractor {
 
-// What an error of a registered type becomes when it was thrown in another actor: the very error,
-// fields included, that also knows where it comes from.
+// What an error of a registered type, or a group, becomes when it was thrown in another actor: the
+// very error, fields and members included, that also knows where it comes from.
 template <class E> class Relayed final : public E, public RemoteOrigin {
  public:
   Relayed(E error, BoxedError box) : E(std::move(error)), RemoteOrigin(std::move(box)) {}
@@ -118,8 +118,9 @@ template <class E> struct RegisteredError {
 //
 //   try { portal.run<order>("apples"); } catch (OutOfStock const& error) { ... error.item ... }
 //
-// What is caught also is a RemoteOrigin, which says where it was thrown. All other types come as a
-// RemoteActorError. Mirrors tractor's reg_err_types.
+// What is caught also is a RemoteOrigin, which says where it was thrown. So is an exception group,
+// which comes as itself, for trio::catching, with its members rethrown by the same rules. All other
+// types come as a RemoteActorError. Mirrors tractor's reg_err_types.
 template <class... E> class RegisterErrors {
  public:
   RegisterErrors() noexcept { (static_cast<void>(&detail::RegisteredError<E>::entry), ...); }

@@ -46,7 +46,7 @@ class Portal {
   //
   // Cancelling the caller cancels the remote task, and the deadlines of the caller's scopes, as
   // they are when the call begins, hold there too. Throws for what F throws the error itself if its
-  // type is registered (see RegisterErrors), else RemoteActorError; ContextCancelled if the task
+  // type is registered (see RegisterErrors), or a group of such; else RemoteActorError; ContextCancelled if the task
   // there is cancelled by somebody else, a CallRefused, ActorDied, or TransportClosed; EncodeError
   // for arguments that do not fit into a message (1 GiB), DecodeError for a result that is none.
   // Mirrors tractor's Portal.run.

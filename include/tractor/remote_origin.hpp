@@ -35,8 +35,8 @@ struct BoxedError {
 };
 
 // Where an error comes from that was thrown in another actor: base of RemoteActorError, and of what
-// a registered error is rethrown as. `catch (RemoteOrigin const&)` catches both. Copies are cheap
-// and share.
+// a registered error or a group is rethrown as. `catch (RemoteOrigin const&)` catches all of them.
+// Copies are cheap and share.
 class RemoteOrigin {
  public:
   explicit RemoteOrigin(BoxedError error);
@@ -63,7 +63,8 @@ class RemoteOrigin {
   // see trio::thrown_at for when it is empty. Looks symbols up. Not a checkpoint.
   std::vector<trio::StackFrame> stack() const;
 
-  // If an exception group was thrown: what was in it.
+  // If an exception group was thrown: what was in it, not yet made into exceptions; those are in
+  // the trio::ExceptionGroup that this then is, too.
   std::vector<BoxedError> const& members() const noexcept { return boxed_->members; }
 
   BoxedError const& boxed() const noexcept { return *boxed_; }

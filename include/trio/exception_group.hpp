@@ -77,7 +77,7 @@ class BaseExceptionGroup {
 };
 
 // A group of nothing but std::exceptions. Mirrors Python's ExceptionGroup.
-class ExceptionGroup final : public BaseExceptionGroup, public std::exception {
+class ExceptionGroup : public BaseExceptionGroup, public std::exception {
  public:
   // Throws std::invalid_argument if there is no exception, or one that is no std::exception.
   ExceptionGroup(std::string message, std::vector<std::exception_ptr> exceptions);

@@ -228,12 +228,22 @@ TEST_CASE("whatever is thrown crosses the wire: no std::exception, and groups wi
       try {
         daemon.run<throw_a_group>();
         FAIL("no error");
-      } catch (tractor::RemoteActorError const& error) {
-        CHECK(error.type_name() == "trio::ExceptionGroup");
-        REQUIRE(error.members().size() == 2);
-        CHECK(error.members()[0].type == "std::invalid_argument");
-        CHECK(error.members()[1].type == "std::out_of_range");
-        CHECK(std::string(error.what()).find("std::out_of_range: key") != std::string::npos);
+      } catch (trio::ExceptionGroup const& group) {
+        REQUIRE(group.exceptions().size() == 2);
+        auto const* first = trio::exception_cast<tractor::RemoteActorError>(group.exceptions()[0]);
+        REQUIRE(first);
+        CHECK(first->type_name() == "std::invalid_argument");
+        CHECK(first->source() == daemon.actor());
+        CHECK(std::string(group.what()).find("std::out_of_range: key") != std::string::npos);
+      }
+      // A group also knows where it comes from.
+      try {
+        daemon.run<throw_a_group>();
+        FAIL("no error");
+      } catch (tractor::RemoteOrigin const& origin) {
+        CHECK(origin.type_name() == "trio::ExceptionGroup");
+        CHECK(origin.source() == daemon.actor());
+        CHECK(origin.members().size() == 2);
       }
       daemon.cancel_actor();
     });
@@ -348,11 +358,6 @@ void relay_order(int levels) {
   std::rethrow_exception(error);
 }
 
-// What the only leaf of a group, or of a group in a remote error, was.
-tractor::BoxedError const& innermost(tractor::BoxedError const& box) {
-  return box.members.empty() ? box : innermost(box.members.front());
-}
-
 }  // namespace
 
 TEST_CASE("B7: a registered error is rethrown as itself, fields included, and knows its origin") {
@@ -404,11 +409,10 @@ TEST_CASE("B10: over any number of hops the source is kept, and the way it came"
   auto const group = group_thrown_by([] { in_root([] { order_below(3, 3); }); });
   auto const* error = group.find<tractor::RemoteActorError>();
   REQUIRE(error);
-  auto const& source = innermost(error->boxed());
-  CHECK(source.type == "shop::Robbed");
-  CHECK(source.source.name == "n1");
+  CHECK(error->type_name() == "shop::Robbed");
+  CHECK(error->source().name == "n1");
   std::vector<std::string> way;
-  for (auto const& hop : source.relay_path) way.push_back(hop.name);
+  for (auto const& hop : error->relay_path()) way.push_back(hop.name);
   CHECK(way == std::vector<std::string>{"n1", "n2", "n3"});
 }
 
@@ -428,6 +432,20 @@ TEST_CASE("B10: a registered error is itself after any number of hops") {
   REQUIRE(origin);
   CHECK(origin->source().name == "relay0");
   CHECK(origin->relay_path().size() == 3);
+}
+
+TEST_CASE("B10: trio::catching finds a registered error in groups that came from another actor") {
+  std::string item, way;
+  in_root([&] {
+    trio::catching([] { order_below(3, 0); },
+                   [&](shop::OutOfStock const& error) {
+                     item = error.item;
+                     auto const& origin = dynamic_cast<tractor::RemoteOrigin const&>(error);
+                     for (auto const& hop : origin.relay_path()) way += hop.name + " ";
+                   });
+  });
+  CHECK(item == "apples");
+  CHECK(way == "n1 n2 n3 ");
 }
 
 namespace {
@@ -474,7 +492,7 @@ TEST_CASE("a remote error has the true stack of its throw, with files and lines"
       try {
         portal.run<rethrow_with_a_stack>();
         FAIL("no error");
-      } catch (tractor::RemoteActorError const& error) {
+      } catch (tractor::RemoteOrigin const& error) {
         CHECK(error.report().find("fail_in_a_helper() at ") != std::string::npos);
       }
       portal.cancel_actor();
@@ -500,10 +518,10 @@ TEST_CASE("an error in groups nested too deep for a message is still told, and i
       try {
         portal.run<nest_groups>(levels);
         FAIL("no error");
-      } catch (tractor::RemoteActorError const& error) {
+      } catch (tractor::RemoteOrigin const& error) {
         CHECK(error.report().find("far down") != std::string::npos);
       }
-      CHECK_THROWS_AS(portal.run<nest_groups>(1), tractor::RemoteActorError);
+      CHECK_THROWS_AS(portal.run<nest_groups>(1), trio::ExceptionGroup);
       portal.cancel_actor();
     });
   });

@@ -11,8 +11,10 @@
 #include <trio/exception_group.hpp>
 #include <trio/stack_trace.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace tractor::runtime {
 
@@ -121,7 +123,25 @@ wire::Error box_cancelled(trio::CancelReason const& reason, std::uint64_t dialog
 
 namespace {
 
+std::exception_ptr thrown_there(BoxedError error);
+
+// A group again, that also knows where it comes from; what it holds is unboxed likewise.
+std::exception_ptr group_thrown_there(BoxedError error) {
+  std::vector<std::exception_ptr> members;
+  for (BoxedError const& member : error.members) members.push_back(thrown_there(member));
+  auto const is_error = [](std::exception_ptr const& member) {
+    return trio::exception_cast<std::exception>(member) != nullptr;
+  };
+  std::string const message = error.message;
+  if (std::all_of(members.begin(), members.end(), is_error))
+    return std::make_exception_ptr(
+        Relayed(trio::ExceptionGroup(message, std::move(members)), std::move(error)));
+  return std::make_exception_ptr(
+      Relayed(trio::BaseExceptionGroup(message, std::move(members)), std::move(error)));
+}
+
 std::exception_ptr thrown_there(BoxedError error) {
+  if (!error.members.empty()) return group_thrown_there(std::move(error));
   ErrorType const* type =
       error.registered_as.empty() ? nullptr : ErrorType::find(error.registered_as);
   if (type && type->fields_hash() == error.fields_hash) {

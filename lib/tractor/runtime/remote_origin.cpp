@@ -16,13 +16,6 @@ namespace tractor {
 
 namespace {
 
-std::string one_line(BoxedError const& error) {
-  std::string text = error.type;
-  if (!error.message.empty()) text += ": " + error.message;
-  for (BoxedError const& member : error.members) text += "; " + one_line(member);
-  return text;
-}
-
 // Of our own build, frames come as addresses, and our own debug information has their names.
 std::vector<trio::StackFrame> symbolized(BoxedError const& error) {
   std::vector<trio::StackFrame> stack = error.stack;
@@ -36,11 +29,11 @@ class Report {
   explicit Report(Look look) noexcept : coloured_(look == Look::coloured) {}
 
   void add(std::exception_ptr const& error, std::string const& indent) {
-    if (auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error)) {
+    if (auto const* remote = trio::exception_cast<RemoteOrigin>(error)) {
+      add(remote->boxed(), nullptr, indent);
+    } else if (auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error)) {
       headline(indent, group->message(), {});
       for (auto const& member : group->exceptions()) add(member, indent + "  ");
-    } else if (auto const* remote = trio::exception_cast<RemoteOrigin>(error)) {
-      add(remote->boxed(), nullptr, indent);
     } else {
       headline(indent, trio::describe(error), {});
       auto stack = trio::frames_of(trio::thrown_at(error));
@@ -115,7 +108,8 @@ std::string report(std::exception_ptr const& error, Look look) {
 }
 
 RemoteActorError::RemoteActorError(BoxedError error)
-    : std::runtime_error(one_line(error) + " [thrown in actor " + describe(error.source) + "]"),
+    : std::runtime_error(error.type + (error.message.empty() ? "" : ": " + error.message) +
+                         " [thrown in actor " + describe(error.source) + "]"),
       RemoteOrigin(std::move(error)) {}
 
 }  // namespace tractor
