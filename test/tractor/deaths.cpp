@@ -10,11 +10,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@ using support::Doomed;
 using support::group_thrown_by;
 using support::in_root;
 using support::Program;
+using support::Streams;
 
 namespace {
 
@@ -198,6 +201,18 @@ TEST_CASE("A8: what an actor logs appears on the inherited standard error") {
   CHECK(program.wait() == 0);
 }
 
+TEST_CASE("a standard error that nobody reads holds nobody up, and nobody's end") {
+  Program program("tree", {"loud", "2"}, Streams::errors_stalled);
+  std::string const tree = program.read("tree ", 1).front();
+  // Which the children say after much more than anybody buffers.
+  program.read("pid ", 3);
+  auto const start = Clock::now();
+  program.signal(SIGINT);
+  CHECK(program.wait() == 128 + SIGINT);
+  CHECK(since(start) < 3s * slowness);
+  CHECK(support::living_actors(tree) == std::vector<std::string>());
+}
+
 namespace {
 
 // Kills one process of a tree, in which each actor of the middle level has what MODE says below it.
@@ -293,6 +308,67 @@ TEST_CASE("F4: an actor that is stopped is ActorDied when its time is up, and ki
 
 TEST_CASE("F5: so is one whose scheduler is wedged by a task that never waits") {
   falls_silent([](tractor::Portal const& portal) { portal.run<wedge>(); });
+}
+
+namespace {
+
+// Holds a process as a debugger does.
+class Debugger {
+ public:
+  explicit Debugger(pid_t pid) : pid_(pid) {
+    REQUIRE(ptrace(PTRACE_SEIZE, pid_, nullptr, nullptr) == 0);
+    REQUIRE(ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
+    REQUIRE(waitpid(pid_, nullptr, 0) == pid_);
+  }
+
+  Debugger(Debugger const&) = delete;
+  Debugger& operator=(Debugger const&) = delete;
+
+  ~Debugger() { ptrace(PTRACE_DETACH, pid_, nullptr, nullptr); }
+
+ private:
+  pid_t const pid_;
+};
+
+}  // namespace
+
+namespace {
+
+void leave_a_mark_at_the_end(std::string const& path) {
+  tractor::current_actor().lifetime().defer(
+      [path] { close(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); });
+}
+
+}  // namespace
+
+TEST_CASE("a debugger that holds an actor suspends the clocks that would end it") {
+  static constexpr auto patience = 300ms * slowness;
+  std::string const mark = "/tmp/tractor-test-" + std::to_string(getpid()) + "-mark";
+  in_root([&] {
+    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+      auto portal =
+          nursery.start_actor("held", {.expose = tractor::expose<own_pid, leave_a_mark_at_the_end>,
+                                       .cancel_timeout = patience,
+                                       .terminate_timeout = 0s,
+                                       .unresponsive_after = patience});
+      portal.run<leave_a_mark_at_the_end>(mark);
+      {
+        Debugger const debugger(portal.actor().pid);
+        trio::sleep(4 * patience);
+      }
+      CHECK(portal.run<own_pid>() == portal.actor().pid);
+      // Nor is it forced to its end while it is held, or as soon as it is let go.
+      trio::open_nursery([&](trio::Nursery& tasks) {
+        std::optional<Debugger> debugger(portal.actor().pid);
+        bool ended = false;
+        tasks.start_soon([&] { ended = portal.cancel_actor(); });
+        trio::sleep(4 * patience);
+        CHECK_FALSE(ended);
+        debugger.reset();
+      });
+    });
+  });
+  CHECK(unlink(mark.c_str()) == 0);
 }
 
 namespace {
@@ -403,7 +479,7 @@ TEST_CASE("F21: no descriptors left for a new process is a typed error, and noth
         tight.rlim_cur = before + spare;
         setrlimit(RLIMIT_NOFILE, &tight);
         CHECK_THROWS_AS(nursery.start_actor("second", tractor::expose<own_pid>),
-                        std::runtime_error);
+                        tractor::SpawnError);
         setrlimit(RLIMIT_NOFILE, &limit);
         CHECK(support::open_descriptors() == before);
       }
@@ -414,27 +490,36 @@ TEST_CASE("F21: no descriptors left for a new process is a typed error, and noth
 }
 
 TEST_CASE("F22: cancelling the root while actors die ends all the same") {
-  for (int signal : {SIGKILL, SIGSTOP, SIGSEGV}) {
-    CAPTURE(signal);
-    auto const start = Clock::now();
-    auto const error = support::thrown_by([&] {
-      in_root([&] {
-        trio::move_on_after(20ms, [&] {
-          tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-            for (int i = 0; i < 4; ++i) {
-              auto portal = nursery.start_actor("victim", {.expose = tractor::expose<forever>,
-                                                           .cancel_timeout = 200ms,
-                                                           .terminate_timeout = 200ms});
-              if (i % 2 == 0) kill(portal.actor().pid, signal);
-            }
-            trio::sleep_forever();
-          });
+  for (bool dead_first : {true, false})
+    for (int signal : {SIGKILL, SIGSTOP, SIGSEGV}) {
+      CAPTURE(dead_first);
+      CAPTURE(signal);
+      Clock::time_point start;
+      // Whether a death was an error still, or as wanted as the end, is a matter of moments.
+      static_cast<void>(support::thrown_by([&] {
+        in_root([&] {
+          trio::CancelScope scope;
+          static_cast<void>(scope.enter([&] {
+            tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+              std::vector<tractor::Portal> portals;
+              for (int i = 0; i < 4; ++i)
+                portals.push_back(
+                    nursery.start_actor("victim", {.expose = tractor::expose<forever, own_pid>,
+                                                   .cancel_timeout = 200ms,
+                                                   .terminate_timeout = 200ms}));
+              for (auto const& portal : portals) portal.run<own_pid>();
+              start = Clock::now();
+              if (!dead_first) scope.cancel();
+              for (int victim : {0, 2})
+                CHECK(kill(portals[static_cast<std::size_t>(victim)].actor().pid, signal) == 0);
+              if (dead_first) scope.cancel();
+              trio::sleep_forever();
+            });
+          }));
         });
-      });
-    });
-    CHECK(since(start) < 2s * slowness);
-    static_cast<void>(error);
-  }
+      }));
+      CHECK(since(start) < 1s * slowness);
+    }
 }
 
 TEST_CASE("SIGINT tears the tree down cleanly, once, with everybody's clean-up run") {
@@ -461,13 +546,37 @@ TEST_CASE(
     "SIGTERM or SIGINT to all processes at once ends the tree as cleanly as to the root alone") {
   for (int signal : {SIGTERM, SIGINT}) {
     CAPTURE(signal);
-    Program program("tree", {"idle", "2", "2"}, true);
+    Program program("tree", {"idle", "2", "2"}, Streams::errors_read);
     std::string const tree = program.read("tree ", 1).front();
     program.read("pid ", 7);
     program.signal_group(signal);
     while (auto const line = program.read_line()) CHECK(*line == "cleaned up");
     CHECK(program.wait() == 128 + signal);
     CHECK(support::living_actors(tree) == std::vector<std::string>());
+  }
+}
+
+TEST_CASE("ctrl-C at the terminal tears the tree down cleanly, once, and a second one hurries it") {
+  {
+    Program program("tree", {"idle", "2", "2"}, Streams::terminal);
+    std::string const tree = program.read("tree ", 1).front();
+    program.read("pid ", 7);
+    program.type("\x03");
+    // All but the root's own body, which is interrupted.
+    for (int i = 0; i < 6; ++i) CHECK(program.read_line() == "cleaned up");
+    CHECK(program.read_line() == std::nullopt);
+    CHECK(program.wait() == 128 + SIGINT);
+    CHECK(support::living_actors(tree) == std::vector<std::string>());
+  }
+  {
+    Program program("tree", {"stubborn", "2"}, Streams::terminal);
+    program.read("pid ", 3);
+    auto const start = Clock::now();
+    program.type("\x03");
+    program.read("will not end", 2);
+    program.type("\x03");
+    CHECK(program.wait() == 128 + SIGINT);
+    CHECK(since(start) < 2s * slowness);
   }
 }
 
@@ -509,6 +618,10 @@ void hang_at_exit() {
   std::atexit([] { compute_for_ever(); });
 }
 
+void be_asked_at_exit() {
+  std::atexit([] { raise(SIGUSR1); });
+}
+
 void ignore_sigterm() {
   signal(SIGTERM, SIG_IGN);
   compute_for_ever();
@@ -532,6 +645,16 @@ TEST_CASE("an actor that does not end when asked is terminated, and then killed,
     });
   });
   CHECK(since(start) < 1500ms * slowness);
+}
+
+TEST_CASE("asking an actor for its tasks when it is all but gone does not end it otherwise") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto portal = nursery.start_actor("asked", tractor::expose<be_asked_at_exit>);
+      portal.run<be_asked_at_exit>();
+      CHECK(portal.cancel_actor());
+    });
+  });
 }
 
 TEST_CASE("one that hangs after its goodbye is ended all the same") {
@@ -645,7 +768,7 @@ std::string read_until(Program& program, std::string const& text) {
 }  // namespace
 
 TEST_CASE("SIGUSR1 to the root prints the tasks of the whole tree, even of one that never yields") {
-  Program program("tree", {"busy", "1", "1"}, true);
+  Program program("tree", {"busy", "1", "1"}, Streams::errors_read);
   program.read("pid ", 3);
   program.signal(SIGUSR1);
   std::string const root = read_until(program, "at depth 1:");

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 namespace support {
@@ -28,31 +30,66 @@ bool becomes_readable(int fd, int timeout_ms) {
   return poll(&entry, 1, timeout_ms) > 0;
 }
 
+[[noreturn]] void fail_to(char const* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+std::array<int, 2> a_pipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) < 0) fail_to("pipe");
+  return ends;
+}
+
+// Our side of a new terminal that passes on what is written as it is; it still makes ctrl-C a
+// signal.
+int raw_terminal() {
+  int const ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (ours < 0 || grantpt(ours) < 0 || unlockpt(ours) < 0) fail_to("open a terminal");
+  termios settings = {};
+  tcgetattr(ours, &settings);
+  settings.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+  settings.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  tcsetattr(ours, TCSANOW, &settings);
+  return ours;
+}
+
 }  // namespace
 
 Program::Program(std::string const& name, std::vector<std::string> const& arguments,
-                 bool with_errors) {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) < 0)
-    throw std::system_error(errno, std::generic_category(), "pipe");
+                 Streams streams) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  std::array<int, 2> output = {-1, -1}, errors = {-1, -1};
+  if (streams == Streams::terminal) {
+    output[0] = raw_terminal();
+    // The first that a session leader opens becomes its own.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, ptsname(output[0]), O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
+  } else {
+    // A process group of its own, as a shell gives it.
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    output = a_pipe();
+    posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
+    if (streams == Streams::errors_stalled) errors = a_pipe();
+    if (streams == Streams::errors_read) errors[1] = dup(output[1]);
+    if (errors[1] >= 0) posix_spawn_file_actions_adddup2(&actions, errors[1], STDERR_FILENO);
+  }
   std::string path = program(name);
   std::vector<std::string> words = arguments;
   std::vector<char*> argv = {path.data()};
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  if (with_errors) posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  // A process group of its own, as a shell gives it.
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   int const error = posix_spawn(&pid_, path.c_str(), &actions, &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  output_ = ends[0];
+  for (int end : {output[1], errors[1]})
+    if (end >= 0) close(end);
+  output_ = output[0];
+  unread_errors_ = errors[0];
   if (error != 0) throw std::system_error(error, std::generic_category(), path);
 }
 
@@ -62,6 +99,7 @@ Program::~Program() {
     wait();
   }
   close(output_);
+  if (unread_errors_ >= 0) close(unread_errors_);
 }
 
 std::optional<std::string> Program::read_line() {
@@ -87,6 +125,10 @@ std::vector<std::string> Program::read(std::string const& word, std::size_t coun
     if (line->starts_with(word)) found.push_back(line->substr(word.size()));
   }
   return found;
+}
+
+void Program::type(std::string const& text) {
+  if (write(output_, text.data(), text.size()) < 0) fail_to("type");
 }
 
 void Program::signal(int number) { kill(pid_, number); }

@@ -9,13 +9,24 @@
 
 namespace support {
 
+// Where the standard streams of a program lead, besides its standard output, which is read here.
+enum class Streams {
+  inherited,
+  // Its standard error is read here too.
+  errors_read,
+  // Its standard error is a pipe that nobody reads.
+  errors_stalled,
+  // All three are a terminal of its own, in whose foreground it is.
+  terminal,
+};
+
 // A program of its own, with its standard output in our hands. If it still runs at the end, it is
 // killed.
 class Program {
  public:
-  // One that was built beside this one; perhaps with its standard error among its output.
+  // One that was built beside this one.
   explicit Program(std::string const& name, std::vector<std::string> const& arguments = {},
-                   bool with_errors = false);
+                   Streams streams = Streams::inherited);
   Program(Program const&) = delete;
   Program& operator=(Program const&) = delete;
   ~Program();
@@ -27,6 +38,9 @@ class Program {
   // Reads lines until `count` of them begin with `word`, and returns the rest of those.
   std::vector<std::string> read(std::string const& word, std::size_t count);
 
+  // At its terminal.
+  void type(std::string const& text);
+
   void signal(int number);
   // To all processes of its group, as a terminal or a service manager does.
   void signal_group(int number);
@@ -35,7 +49,9 @@ class Program {
 
  private:
   pid_t pid_ = 0;
+  // Or the other side of its terminal.
   int output_ = -1;
+  int unread_errors_ = -1;
   std::string pending_;
   std::optional<int> status_;
 };

@@ -41,37 +41,52 @@ Plan plan_of(unsigned seed, int levels) {
   return plan;
 }
 
-std::size_t planned_spawns(unsigned seed, int levels) {
-  std::size_t spawns = 0;
-  for (unsigned child : plan_of(seed, levels).children)
-    spawns += 1 + planned_spawns(child, levels - 1);
-  return spawns;
+
+// Each actor is called by its way from the root: "/2/0" is the first child of the root's third.
+std::string child_of(std::string const& way, std::size_t number) {
+  return way + "/" + std::to_string(number);
 }
 
-void grow(unsigned seed, int levels) {
+void grow(unsigned seed, int levels, std::string const& way) {
   Plan const plan = plan_of(seed, levels);
   tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-    for (unsigned child : plan.children)
-      nursery.run_in_actor<grow>({.spawn_timeout = 2s,
+    for (std::size_t i = 0; i < plan.children.size(); ++i) {
+      std::string const name = child_of(way, i);
+      nursery.run_in_actor<grow>({.name = name,
+                                  .spawn_timeout = 2s,
                                   .cancel_timeout = 300ms,
                                   .terminate_timeout = 100ms,
                                   .unresponsive_after = 2s},
-                                 child, levels - 1);
+                                 plan.children[i], levels - 1, name);
+    }
     trio::sleep(std::chrono::milliseconds(plan.work_ms));
     if (plan.fails) throw std::runtime_error("as planned");
   });
 }
 
+// The names of all that are to be spawned below `way`.
+void add_planned(std::vector<std::string>& names, unsigned seed, int levels,
+                 std::string const& way) {
+  auto const children = plan_of(seed, levels).children;
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    std::string const name = child_of(way, i);
+    names.push_back(name);
+    add_planned(names, children[i], levels - 1, name);
+  }
+}
+
 enum class Harm { none, kill, stop, terminate, cancel };
 
-// Does it to some process of the tree.
-void harm(Harm what, Random& random) {
+// Does it to the actor of that name, or, if it is not there, to the nearest above it that is.
+void harm(Harm what, std::string victim) {
   int const signal = what == Harm::kill ? SIGKILL : what == Harm::stop ? SIGSTOP : SIGTERM;
   auto const actors = support::living_actors(tractor::current_actor().tree_id());
-  std::vector<pid_t> pids;
-  for (auto const& actor : actors) pids.push_back(std::stoi(actor));
-  std::erase(pids, getpid());
-  if (!pids.empty()) kill(pids[random() % pids.size()], signal);
+  for (; !victim.empty(); victim.erase(victim.rfind('/')))
+    for (auto const& actor : actors)
+      if (actor.find("[" + victim + "@") != std::string::npos) {
+        kill(std::stoi(actor), signal);
+        return;
+      }
 }
 
 }  // namespace
@@ -89,7 +104,10 @@ TEST_CASE("a thousand spawns, with kills, stops and cancels at random, leave not
     auto const tree = static_cast<unsigned>(random());
     auto const what = static_cast<Harm>(random() % 5);
     auto const when = std::chrono::milliseconds(random() % 60);
-    spawns += planned_spawns(tree, levels);
+    std::vector<std::string> planned;
+    add_planned(planned, tree, levels, "");
+    spawns += planned.size();
+    std::string const victim = planned[random() % planned.size()];
     auto const start = std::chrono::steady_clock::now();
     // in_root looks for what is left.
     static_cast<void>(support::thrown_by([&] {
@@ -102,9 +120,9 @@ TEST_CASE("a thousand spawns, with kills, stops and cancels at random, leave not
               if (what == Harm::cancel)
                 scope.cancel("as planned");
               else if (what != Harm::none)
-                harm(what, random);
+                harm(what, victim);
             });
-            grow(tree, levels);
+            grow(tree, levels, "");
           });
         }));
       });

@@ -207,10 +207,13 @@ void Child::refuse_because(std::string cause) {
 }
 
 bool Child::gone_within(trio::Duration patience) {
-  static_cast<void>(trio::move_on_after(patience, [&] { no_patience_.wait(); }));
-  while (!no_patience_.is_set() && process_->is_traced())
-    static_cast<void>(trio::move_on_after(at_least_a_look(patience), [&] { no_patience_.wait(); }));
-  return gone_.is_set();
+  for (;;) {
+    bool const held = process_->is_traced();
+    static_cast<void>(trio::move_on_after(held ? at_least_a_look(patience) : patience,
+                                          [&] { no_patience_.wait(); }));
+    // Let go meanwhile, it has all of its time before it.
+    if (no_patience_.is_set() || (!held && !process_->is_traced())) return gone_.is_set();
+  }
 }
 
 void Child::stop(std::string reason) {

@@ -3,11 +3,13 @@
 // and live until they are ended. MODE is what the last level does meanwhile:
 //   idle, busy, stopped, setsid; helper, daemon: start a plain program, the latter out of the way
 //   root_helper: it is the root that starts a plain program
+//   loud: writes a lot to standard error first
 //   stubborn: says so, and takes for ever to clean up
 // Everybody says "cleaned up" when it is told to end.
 #include <tractor/tractor.hpp>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -42,6 +44,8 @@ void start_helper(bool out_of_the_way) {
 
 void live(std::string const& mode) {
   if (mode == "setsid") setsid();
+  if (mode == "loud")
+    for (int i = 0; i < 100'000; ++i) std::fprintf(stderr, "line %d of very many lines\n", i);
   if (mode == "helper" || mode == "daemon") start_helper(mode == "daemon");
   say(fmt::format("pid {}", getpid()));
   if (mode == "busy") compute_for_ever();
