@@ -97,6 +97,11 @@ class Transport {
   // nothing; not a checkpoint.
   virtual std::unique_ptr<Link> connect(std::string const& endpoint,
                                         std::string const& identity) = 0;
+
+  // The process is about to end, and the peers will have received all that was sent: what is closed
+  // from now on need not linger, or even be closed by us. Names in the file system still are
+  // removed.
+  virtual void process_ends() noexcept = 0;
 };
 
 }  // namespace tractor::ipc

@@ -25,7 +25,7 @@ ZmqDialledLink::ZmqDialledLink(std::shared_ptr<ZmqContext> context, ZmqOptions c
 }
 
 ZmqDialledLink::LaneEnd::LaneEnd(ZmqDialledLink& link, Lane lane)
-    : link_(link), lane_(lane), socket_(link.context_->raw(), zmq::socket_type::dealer) {}
+    : link_(link), lane_(lane), socket_(*link.context_, zmq::socket_type::dealer) {}
 
 void ZmqDialledLink::LaneEnd::connect(ZmqOptions const& options, std::string const& user) {
   auto& socket = socket_.raw();

@@ -43,7 +43,7 @@ ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, ZmqOptions const& 
     : context_(std::move(context)),
       options_(options),
       domain_(std::to_string(context_->next_number())),
-      socket_(context_->raw(), zmq::socket_type::router) {
+      socket_(*context_, zmq::socket_type::router) {
   // Before anybody can knock: where there is no door, ZeroMQ lets everybody in.
   context_->door();
   apply_options(socket_.raw(), options_);

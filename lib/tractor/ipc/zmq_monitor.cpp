@@ -9,7 +9,7 @@ namespace tractor::ipc {
 
 ZmqMonitor::ZmqMonitor(ZmqContext& context, zmq::socket_t& watched, int events,
                        trio::Nursery& nursery, std::string name, Told told)
-    : watched_(watched), events_(context.raw(), zmq::socket_type::pair), told_(std::move(told)) {
+    : watched_(watched), events_(context, zmq::socket_type::pair), told_(std::move(told)) {
   auto const endpoint = "inproc://monitor-" + std::to_string(context.next_number());
   if (zmq_socket_monitor(watched.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
   // Without a bound, or ZeroMQ's own thread would wait for us to take the events away.

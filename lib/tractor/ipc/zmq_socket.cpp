@@ -11,9 +11,9 @@
 
 namespace tractor::ipc {
 
-ZmqSocket::ZmqSocket(zmq::context_t& context, zmq::socket_type type)
-    : state_(std::make_shared<State>()) {
-  state_->socket = zmq::socket_t(context, type);
+ZmqSocket::ZmqSocket(ZmqContext& context, zmq::socket_type type)
+    : context_(context), state_(std::make_shared<State>()) {
+  state_->socket = zmq::socket_t(context.raw(), type);
   state_->fd = state_->socket.get(zmq::sockopt::fd);
 }
 
@@ -114,8 +114,7 @@ void ZmqSocket::close(std::chrono::milliseconds linger) {
   if (!state_->socket) return;
   state_->reader = nullptr;
   look_again();
-  state_->socket.set(zmq::sockopt::linger, static_cast<int>(linger.count()));
-  state_->socket.close();
+  context_.end(state_->socket, linger);
 }
 
 }  // namespace tractor::ipc

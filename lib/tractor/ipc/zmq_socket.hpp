@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "zmq_context.hpp"
+
 #include <trio/nursery.hpp>
 
 #include <array>
@@ -47,8 +49,8 @@ class ZmqReader {
 // Therefore every send looks whether something is to be read now and wakes the task if so.
 class ZmqSocket {
  public:
-  // Throws zmq::error_t.
-  ZmqSocket(zmq::context_t& context, zmq::socket_type type);
+  // `context` must outlive it. Throws zmq::error_t.
+  ZmqSocket(ZmqContext& context, zmq::socket_type type);
 
   ZmqSocket(ZmqSocket const&) = delete;
   ZmqSocket& operator=(ZmqSocket const&) = delete;
@@ -96,6 +98,7 @@ class ZmqSocket {
   static bool read_one(State& state);
   static bool is_readable(State& state);
 
+  ZmqContext& context_;
   std::shared_ptr<State> const state_;
 };
 

@@ -29,6 +29,8 @@ class ZmqTransport final : public Transport {
     });
   }
 
+  void process_ends() noexcept override { context_->process_ends(); }
+
  private:
   trio::Nursery& service_;
   ZmqOptions options_;

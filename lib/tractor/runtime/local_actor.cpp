@@ -222,7 +222,10 @@ void LocalActor::close() {
   run_deferred();
   stop_children();
   static_cast<void>(trio::move_on_after(flush_patience, [&] { stderr_outlet_.flush(); }));
-  if (parent_) parent_->say_goodbye(farewell_patience);
+  if (parent_) {
+    transport_->process_ends();
+    parent_->say_goodbye(farewell_patience);
+  }
   if (service_) service_->cancel_scope().cancel("the actor has ended");
 }
 
