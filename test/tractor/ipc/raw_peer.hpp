@@ -29,7 +29,7 @@ class RawPeer final : tractor::ipc::ZmqReader {
 
   void on_cancelled() override {}
 
-  zmq::context_t context_;
+  tractor::ipc::ZmqContext context_;
   tractor::ipc::ZmqSocket socket_;
   std::vector<std::string> received_;
   trio::lowlevel::ParkingLot waiting_;
