@@ -3,6 +3,7 @@
 #include <trio/cancel_scope.hpp>
 #include <trio/cancelled.hpp>
 #include <trio/capacity_limiter.hpp>
+#include <trio/condition.hpp>
 #include <trio/errors.hpp>
 #include <trio/event.hpp>
 #include <trio/exception_group.hpp>
@@ -14,6 +15,7 @@
 #include <trio/nursery.hpp>
 #include <trio/parking_lot.hpp>
 #include <trio/run.hpp>
+#include <trio/semaphore.hpp>
 #include <trio/stack_trace.hpp>
 #include <trio/task_local.hpp>
 #include <trio/task_tree.hpp>

@@ -329,33 +329,35 @@ TEST_CASE("brute force: values through channels are neither lost nor doubled") {
   }
 }
 
-TEST_CASE("brute force: locks are free afterwards") {
+TEST_CASE("brute force: who waits in a condition leaves with its lock held") {
   brute_force([] {
-    trio::Lock lock;
-    int inside = 0;
+    trio::Condition condition;
+    int items = 0;
     checked(
         [&] {
-          CHECK(inside == 0);
-          CHECK(!lock.locked());
-          CHECK(lock.tasks_waiting() == 0);
-          lock.acquire_nowait();
-          lock.release();
+          CHECK(!condition.locked());
+          CHECK(condition.statistics().tasks_waiting == 0);
         },
         [&] {
           trio::open_nursery([&](trio::Nursery& nursery) {
-            for (int i = 0; i < 4; ++i)
-              nursery.start_soon([&, i] {
-                for (int round = 0; round < 2; ++round) {
-                  auto const held = lock.guard();
-                  CHECK(++inside == 1);
-                  AtEnd const leave{[&] { --inside; }};
-                  trio::sleep(i * 1s);
-                }
+            for (int i = 0; i < 3; ++i)
+              nursery.start_soon([&] {
+                auto const held = condition.guard();
+                AtEnd const check{[&] {
+                  CHECK(condition.statistics().lock_statistics.owner ==
+                        &trio::lowlevel::current_task());
+                }};
+                condition.wait([&] { return items > 0; });
+                --items;
+                checkpoint();
               });
-            static_cast<void>(trio::move_on_after(1s, [&] {
-              auto const held = lock.guard();
-              trio::sleep(10s);
-            }));
+            for (int i = 0; i < 3; ++i) {
+              trio::sleep(1s);
+              auto const held = condition.guard();
+              ++items;
+              condition.notify(2);
+              trio::sleep(1s);
+            }
           });
         });
   });
