@@ -82,7 +82,7 @@ template <class Background, class Work> auto with(Background&& background, Work&
       auto const shield = [&] {
         // A cancellation that has reached the background already must not leave the work without
         // it.
-        lowlevel::checkpoint_if_cancelled();
+        lowlevel::checkpoint();
         scope.set_shield(true);
       };
       if constexpr (std::is_void_v<T>) {

@@ -27,7 +27,7 @@ void Gathering::run(std::function<void()> const& body) {
     for (Block& block : blocks_) block.loan.wait_while_opening();
     // What has reached a block already must not leave the body without what it lent: its end
     // cancels us, if we are not yet.
-    lowlevel::checkpoint_if_cancelled();
+    lowlevel::checkpoint();
     if (!std::ranges::all_of(blocks_, [](Block const& block) { return block.loan.is_lent(); }))
       sleep_forever();
     for (Block& block : blocks_) block.loan.scope().set_shield(true);
