@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runner.hpp"
 
+#include <trio/detail/keep_frame.hpp>
 #include <trio/errors.hpp>
 #include <trio/parking_lot.hpp>
 
@@ -33,9 +34,15 @@ ParkingLot::~ParkingLot() {
   if (!empty()) break_lot();
 }
 
-void ParkingLot::park() { wait(true); }
+void ParkingLot::park() {
+  wait(true);
+  detail::keep_frame();
+}
 
-void ParkingLot::park_uncancellable() { wait(false); }
+void ParkingLot::park_uncancellable() {
+  wait(false);
+  detail::keep_frame();
+}
 
 void ParkingLot::wait(bool cancellable) {
   if (broken_) throw broken();
