@@ -123,6 +123,50 @@ TEST_CASE("cancelled from outside, the body is gone before a block hears of it")
   });
 }
 
+TEST_CASE("what a block runs beside its lending hears of nothing while the body is there") {
+  run([] {
+    Log log;
+    auto const serves = [&](Lend<int> lend) {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          AtEnd const end{[&] { log.push_back("service gone"); }};
+          trio::sleep_forever();
+        });
+        lend(1);
+      });
+    };
+    CHECK(trio::move_on_after(2s, [&] {
+            gather(serves, [&](int) {
+              AtEnd const end{[&] {
+                trio::shielded([] { trio::sleep(5s); });
+                log.push_back("body gone");
+              }};
+              trio::sleep_forever();
+            });
+          }).cut_short);
+    CHECK(log == Log{"body gone", "service gone"});
+  });
+}
+
+TEST_CASE("no body begins in a scope that was cancelled when the last block had lent") {
+  run([] {
+    bool ran = false;
+    trio::CancelScope scope;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      support::within(scope, [&] {
+        gather(
+            [&](Lend<int> lend) {
+              nursery.start_soon([&] { scope.cancel(); });
+              lend(1);
+            },
+            [&](int) { ran = true; });
+      });
+    });
+    CHECK(scope.cancelled_caught());
+    CHECK(!ran);
+  });
+}
+
 TEST_CASE("cancelled from outside while it opens, gather has opened nothing") {
   run([] {
     Log log;

@@ -124,6 +124,7 @@ TEST_CASE("who asks while a computation is given up gets the next one") {
     trio::open_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon([&] { CHECK(trio::move_on_after(1s, [&] { shared.wait(); }).cut_short); });
       trio::sleep(2s);
+      nursery.start_soon([&] { CHECK(shared.wait() == 2); });
       CHECK(trio::move_on_after(1s, [&] { shared.wait(); }).cut_short);
       CHECK(shared.wait() == 2);
     });

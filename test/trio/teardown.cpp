@@ -80,7 +80,7 @@ TEST_CASE("cancelled, the work is gone before anything happens to the background
     run([&] {
       Log log;
       auto const background = [&] {
-        auto const end = says_when_gone(log, "background");
+        AtEnd const end{[&] { log.push_back("background gone"); }};
         trio::sleep_forever();
       };
       auto const work = [&] {
