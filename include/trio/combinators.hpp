@@ -53,7 +53,9 @@ template <class F> struct FunctionResult {
   static_assert(callable,
                 "trio: any_of, all_of, most_of and race take functions without parameters; write "
                 "[&] { return fn(arguments); }");
-  using type = std::invoke_result_t<F&>;
+  // Where it is none, one error is enough.
+  using type = typename std::conditional_t<callable, std::invoke_result<F&>,
+                                           std::type_identity<std::monostate>>::type;
   static_assert(
       !std::is_reference_v<type>,
       "trio: a function given to any_of, all_of, most_of or race must return a value, not "
@@ -65,8 +67,8 @@ template <class F> using ResultOf = Kept<typename FunctionResult<std::remove_ref
 template <class Range> using FunctionOf = std::ranges::range_reference_t<Range>;
 
 template <class F> ResultOf<F> result_of(F& fn) {
-  if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
-    std::invoke(fn);
+  if constexpr (std::is_same_v<ResultOf<F>, std::monostate>) {
+    if constexpr (std::is_invocable_v<F&>) static_cast<void>(std::invoke(fn));
     return {};
   } else {
     return std::invoke(fn);

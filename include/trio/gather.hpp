@@ -42,13 +42,16 @@ class Gathering {
 };
 
 template <class Block> void add_to(Gathering& gathering, Block& block) {
-  static_assert(Lender<std::remove_const_t<Block>>,
+  gathering.add(
+      [&block](Loan& loan) { std::invoke(block, Lend<LentBy<std::remove_const_t<Block>>>(loan)); });
+}
+
+template <class... Block> constexpr bool check_blocks() {
+  constexpr bool lend = (Lender<std::remove_cvref_t<Block>> && ...);
+  static_assert(lend,
                 "trio: gather(blocks..., body): the parameter of a block is a trio::Lend<T> of a "
                 "definite type, not auto");
-  if constexpr (Lender<std::remove_const_t<Block>>)
-    gathering.add([&block](Loan& loan) {
-      std::invoke(block, Lend<LentBy<std::remove_const_t<Block>>>(loan));
-    });
+  return lend;
 }
 
 // What `body()` returns, called by gathering.run().
@@ -66,15 +69,17 @@ template <class Result, class Body> Result run_gathering(Gathering& gathering, B
 
 template <std::size_t... i, class Arguments>
 auto gather(std::index_sequence<i...>, Arguments const& arguments) {
-  auto& body = std::get<sizeof...(i)>(arguments);
-  Gathering gathering;
-  (add_to(gathering, std::get<i>(arguments)), ...);
-  auto const call = [&]() -> decltype(auto) {
-    return std::invoke(
-        body,
-        gathering.value<LentBy<std::remove_cvref_t<std::tuple_element_t<i, Arguments>>>>(i)...);
-  };
-  return run_gathering<decltype(call())>(gathering, call);
+  if constexpr (check_blocks<std::tuple_element_t<i, Arguments>...>()) {
+    auto& body = std::get<sizeof...(i)>(arguments);
+    Gathering gathering;
+    (add_to(gathering, std::get<i>(arguments)), ...);
+    auto const call = [&]() -> decltype(auto) {
+      return std::invoke(
+          body,
+          gathering.value<LentBy<std::remove_cvref_t<std::tuple_element_t<i, Arguments>>>>(i)...);
+    };
+    return run_gathering<decltype(call())>(gathering, call);
+  }
 }
 
 }  // namespace detail
@@ -102,17 +107,20 @@ auto gather(BlocksAndBody&&... blocks_and_body) {
 // The same for a range of blocks of one type: `body` is given a std::vector of references
 // (std::reference_wrapper<T>). Throws std::invalid_argument if the range is empty.
 template <std::ranges::forward_range Blocks, class Body> auto gather(Blocks&& blocks, Body&& body) {
-  using T = detail::LentBy<std::remove_cvref_t<std::ranges::range_reference_t<Blocks>>>;
-  if (std::ranges::empty(blocks)) throw std::invalid_argument("trio: gather needs a block");
-  detail::Gathering gathering;
-  for (auto& block : blocks) detail::add_to(gathering, block);
-  auto const call = [&]() -> decltype(auto) {
-    std::vector<std::reference_wrapper<T>> values;
-    auto const count = static_cast<std::size_t>(std::ranges::distance(blocks));
-    for (std::size_t i = 0; i < count; ++i) values.push_back(gathering.template value<T>(i));
-    return std::invoke(body, values);
-  };
-  return detail::run_gathering<decltype(call())>(gathering, call);
+  using Block = std::ranges::range_value_t<Blocks>;
+  if constexpr (detail::check_blocks<Block>()) {
+    using T = detail::LentBy<Block>;
+    if (std::ranges::empty(blocks)) throw std::invalid_argument("trio: gather needs a block");
+    detail::Gathering gathering;
+    for (auto& block : blocks) detail::add_to(gathering, block);
+    auto const call = [&]() -> decltype(auto) {
+      std::vector<std::reference_wrapper<T>> values;
+      auto const count = static_cast<std::size_t>(std::ranges::distance(blocks));
+      for (std::size_t i = 0; i < count; ++i) values.push_back(gathering.template value<T>(i));
+      return std::invoke(body, values);
+    };
+    return detail::run_gathering<decltype(call())>(gathering, call);
+  }
 }
 
 }  // namespace trio
