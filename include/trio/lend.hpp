@@ -35,8 +35,8 @@ class Loan {
   // The same whatever is cancelled meanwhile.
   void wait_for_end_uncancellably();
 
-  // Whether the value can be used now.
-  bool is_lent() const noexcept { return state_ == State::lent; }
+  // Whether somebody may begin to use the value now.
+  bool is_lent() const noexcept { return state_ == State::lent && !revoked_; }
 
   // Whether users are cut short because the block is cancelled.
   bool is_revoked() const noexcept { return revoked_; }

@@ -62,7 +62,7 @@ std::exception_ptr Loan::use(std::function<void()> const& use) {
 }
 
 void Loan::give_back() {
-  if (state_ != State::lent || revoked_) return;
+  if (!is_lent()) return;
   given_back_ = true;
   state_ = State::closing;
   lender_.unpark_one();

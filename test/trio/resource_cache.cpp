@@ -277,6 +277,34 @@ TEST_CASE("a resource that dies takes its users along, and all of them get its e
   });
 }
 
+TEST_CASE("who comes while a dying resource waits for its users gets the next one") {
+  run([] {
+    Cache cache;
+    int opened = 0;
+    auto const first_dies = [&](Lend<int> lend) {
+      int number = ++opened;
+      static_cast<void>(trio::move_on_after(number == 1 ? 1s : 100s, [&] { lend(number); }));
+    };
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(cache.maybe_open("a", first_dies,
+                                         [](int) {
+                                           trio::shielded([] { trio::sleep(3s); });
+                                           trio::lowlevel::checkpoint();
+                                         }),
+                        trio::BrokenResourceError);
+      });
+      trio::sleep(2s);
+      auto const start = trio::current_time();
+      cache.maybe_open("a", first_dies, [&](int number, bool hit) {
+        CHECK(!hit);
+        CHECK(number == 2);
+        CHECK(trio::current_time() - start == 1s);
+      });
+    });
+  });
+}
+
 TEST_CASE("a resource that ends by itself is broken for its users") {
   run([] {
     Cache cache;
