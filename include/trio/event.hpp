@@ -6,6 +6,11 @@
 
 namespace trio {
 
+// Mirrors trio.EventStatistics.
+struct EventStatistics {
+  std::size_t tasks_waiting = 0;
+};
+
 // Something that happens once, and that any number of tasks may wait for. There is no clear(): make
 // a new Event for a new happening. For one run's thread only: from another thread, have set()
 // called by TrioToken::run_sync_soon. Mirrors trio.Event.
@@ -24,8 +29,11 @@ class Event {
   // someone reschedules the task by hand.
   void wait();
 
-  // How many tasks wait. Mirrors Event.statistics.
+  // How many tasks wait.
   std::size_t tasks_waiting() const noexcept { return lot_.size(); }
+
+  // Mirrors Event.statistics.
+  EventStatistics statistics() const noexcept { return {tasks_waiting()}; }
 
  private:
   bool is_set_ = false;

@@ -65,6 +65,14 @@ class BaseExceptionGroup {
     return nullptr;
   }
 
+  // Every leaf that is a T, depth first. Valid while the group is.
+  template <class T> std::vector<T*> find_all() const {
+    std::vector<T*> found;
+    for (auto const& leaf : leaves())
+      if (T* match = exception_cast<T>(leaf)) found.push_back(match);
+    return found;
+  }
+
   // Every leaf, depth first.
   std::vector<std::exception_ptr> leaves() const;
 
@@ -124,6 +132,35 @@ std::exception_ptr sieve(std::exception_ptr const& error,
 
 // Throws what is left and what handlers threw themselves; returns if there is neither.
 void rethrow_rest(std::exception_ptr rest, std::vector<std::exception_ptr> raised);
+
+}  // namespace detail
+
+// The first T in `error`: that exception itself, or the first leaf, depth first, of a group; null
+// if there is none. Valid while `error` is.
+//
+//   } catch (...) {
+//     if (auto* timeout = trio::find_in<TimeoutError>(std::current_exception())) ...
+template <class T> T* find_in(std::exception_ptr const& error) noexcept {
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  return group ? group->find<T>() : exception_cast<T>(error);
+}
+
+// What split() makes of an exception; each null if there is nothing of it.
+struct Split {
+  std::exception_ptr matching;
+  std::exception_ptr rest;
+};
+
+// Divides `error`, a group or a lone exception, into what is a T and what is not. Groups keep their
+// shape, and become ExceptionGroups where they can. Mirrors Python's BaseExceptionGroup.split.
+template <class T> Split split(std::exception_ptr const& error) {
+  auto const matches = [](std::exception_ptr const& leaf) {
+    return exception_cast<T>(leaf) != nullptr;
+  };
+  return {detail::sieve(error, std::not_fn(matches)), detail::sieve(error, matches)};
+}
+
+namespace detail {
 
 template <class> struct HandlerArgument {};
 

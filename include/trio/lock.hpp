@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <trio/guard.hpp>
 #include <trio/parking_lot.hpp>
 
 #include <cstddef>
@@ -7,6 +8,14 @@
 namespace trio {
 
 class Task;
+
+// Mirrors trio.LockStatistics.
+struct LockStatistics {
+  // As Lock::locked() and Lock::owner().
+  bool locked = false;
+  Task* owner = nullptr;
+  std::size_t tasks_waiting = 0;
+};
 
 // A mutual exclusion lock between tasks, owned by a task and not reentrant. Fair: release() hands
 // the lock to whoever waits longest before that task runs, so nobody overtakes. If its owner ends
@@ -31,31 +40,32 @@ class Lock {
   // Who holds it; null if nobody does.
   Task* owner() const noexcept { return lot_.is_broken() ? nullptr : owner_; }
 
+  // Whether the task that held it has ended: nobody will ever have it again.
+  bool is_broken() const noexcept { return lot_.is_broken(); }
+
   // How many tasks wait.
   std::size_t tasks_waiting() const noexcept { return lot_.size(); }
 
-  // Holds a lock for a block.
-  class [[nodiscard]] Guard {
-   public:
-    explicit Guard(Lock& lock) : lock_(lock) { lock_.acquire(); }
-
-    Guard(Guard const&) = delete;
-    Guard& operator=(Guard const&) = delete;
-
-    ~Guard() { lock_.release(); }
-
-   private:
-    Lock& lock_;
-  };
-
   // Acquires (a checkpoint) until the guard is destroyed.
-  Guard guard() { return Guard(*this); }
+  Guard<Lock> guard() { return Guard(*this); }
+
+  // Mirrors Lock.statistics. Counts the tasks that wait.
+  LockStatistics statistics() const noexcept { return {locked(), owner(), tasks_waiting()}; }
 
  private:
+  friend class Condition;
+
   bool try_acquire();
+  // Whatever is cancelled meanwhile.
+  void acquire_uncancellable();
 
   Task* owner_ = nullptr;
   lowlevel::ParkingLot lot_;
 };
+
+// A Lock whose order is part of its contract: whoever asks first has it first. Lock does the same
+// today and only promises to be fair; take this one where the order matters to you, and to say so.
+// Mirrors trio.StrictFIFOLock.
+class StrictFIFOLock final : public Lock {};
 
 }  // namespace trio

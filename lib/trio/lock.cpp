@@ -30,6 +30,10 @@ void Lock::acquire() {
   detail::keep_frame();
 }
 
+void Lock::acquire_uncancellable() {
+  if (!try_acquire()) lot_.park_uncancellable();
+}
+
 void Lock::release() {
   Task& task = lowlevel::current_task();
   if (owner() != &task) throw MisuseError("trio: this task does not hold the lock it releases");

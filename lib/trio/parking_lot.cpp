@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runner.hpp"
 
+#include <trio/detail/keep_frame.hpp>
 #include <trio/errors.hpp>
 #include <trio/parking_lot.hpp>
 
@@ -34,10 +35,21 @@ ParkingLot::~ParkingLot() {
 }
 
 void ParkingLot::park() {
+  wait(true);
+  detail::keep_frame();
+}
+
+void ParkingLot::park_uncancellable() {
+  wait(false);
+  detail::keep_frame();
+}
+
+void ParkingLot::wait(bool cancellable) {
   if (broken_) throw broken();
   detail_lot::Waiter waiter(current_task());
   waiters_.push_back(waiter);
-  wait_task_rescheduled([&waiter](RaiseCancel const&) {
+  wait_task_rescheduled([&waiter, cancellable](RaiseCancel const&) {
+    if (!cancellable) return Abort::failed;
     waiter.unlink();
     return Abort::succeeded;
   });
@@ -47,9 +59,32 @@ void ParkingLot::park() {
 
 Task* ParkingLot::unpark_one() { return wake_one(nullptr); }
 
+std::vector<Task*> ParkingLot::unpark(std::size_t count) {
+  std::vector<Task*> woken;
+  while (woken.size() < count) {
+    Task* const task = unpark_one();
+    if (!task) break;
+    woken.push_back(task);
+  }
+  return woken;
+}
+
 void ParkingLot::unpark_all() {
   while (unpark_one()) {}
 }
+
+void ParkingLot::repark(ParkingLot& other, std::size_t count) {
+  // Moving to itself has an end too.
+  for (count = std::min(count, size()); count > 0; --count) {
+    auto* const waiter = first();
+    if (!waiter) return;
+    waiter->unlink();
+    other.waiters_.push_back(*waiter);
+  }
+  if (other.broken_) other.break_lot();
+}
+
+void ParkingLot::repark_all(ParkingLot& other) { repark(other, size()); }
 
 void ParkingLot::break_lot() {
   broken_ = true;
@@ -57,16 +92,21 @@ void ParkingLot::break_lot() {
   while (wake_one(error)) {}
 }
 
+detail_lot::Waiter* ParkingLot::first() const noexcept {
+  auto* waiter = waiters_.next(nullptr);
+  // Rescheduled by hand: it will find out by still being here.
+  while (waiter && !static_cast<detail::TaskRecord&>(waiter->task).parked)
+    waiter = waiters_.next(waiter);
+  return waiter;
+}
+
 Task* ParkingLot::wake_one(std::exception_ptr error) {
-  for (auto* waiter = waiters_.next(nullptr); waiter; waiter = waiters_.next(waiter)) {
-    // Rescheduled by hand: it will find out by still being here.
-    if (!static_cast<detail::TaskRecord&>(waiter->task).parked) continue;
-    // Throws if it belongs to another run, which then keeps it.
-    reschedule(waiter->task, std::move(error));
-    waiter->unlink();
-    return &waiter->task;
-  }
-  return nullptr;
+  auto* const waiter = first();
+  if (!waiter) return nullptr;
+  // Throws if it belongs to another run, which then keeps it.
+  reschedule(waiter->task, std::move(error));
+  waiter->unlink();
+  return &waiter->task;
 }
 
 std::size_t ParkingLot::size() const noexcept {

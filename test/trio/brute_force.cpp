@@ -329,33 +329,63 @@ TEST_CASE("brute force: values through channels are neither lost nor doubled") {
   }
 }
 
-TEST_CASE("brute force: locks are free afterwards") {
+TEST_CASE("brute force: who waits in a condition leaves with its lock held") {
   brute_force([] {
-    trio::Lock lock;
-    int inside = 0;
+    trio::Condition condition;
+    int items = 0;
     checked(
         [&] {
-          CHECK(inside == 0);
-          CHECK(!lock.locked());
-          CHECK(lock.tasks_waiting() == 0);
-          lock.acquire_nowait();
-          lock.release();
+          CHECK(!condition.locked());
+          CHECK(condition.statistics().tasks_waiting == 0);
         },
         [&] {
           trio::open_nursery([&](trio::Nursery& nursery) {
-            for (int i = 0; i < 4; ++i)
-              nursery.start_soon([&, i] {
-                for (int round = 0; round < 2; ++round) {
-                  auto const held = lock.guard();
-                  CHECK(++inside == 1);
-                  AtEnd const leave{[&] { --inside; }};
-                  trio::sleep(i * 1s);
-                }
+            for (int i = 0; i < 3; ++i)
+              nursery.start_soon([&] {
+                auto const held = condition.guard();
+                AtEnd const check{[&] {
+                  CHECK(condition.statistics().lock_statistics.owner ==
+                        &trio::lowlevel::current_task());
+                }};
+                condition.wait([&] { return items > 0; });
+                --items;
+                checkpoint();
               });
-            static_cast<void>(trio::move_on_after(1s, [&] {
-              auto const held = lock.guard();
-              trio::sleep(10s);
-            }));
+            for (int i = 0; i < 3; ++i) {
+              trio::sleep(1s);
+              auto const held = condition.guard();
+              ++items;
+              condition.notify(2);
+              trio::sleep(1s);
+            }
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: a limiter gets its tokens back, however many it has meanwhile") {
+  brute_force([] {
+    trio::CapacityLimiter limiter(2);
+    std::size_t inside = 0;
+    checked(
+        [&] {
+          CHECK(inside == 0);
+          CHECK(limiter.borrowed_tokens() == 0);
+          CHECK(limiter.statistics().tasks_waiting == 0);
+        },
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            for (int i = 0; i < 5; ++i)
+              nursery.start_soon([&, i] {
+                auto const held = limiter.guard();
+                CHECK(++inside <= 3);
+                AtEnd const leave{[&] { --inside; }};
+                trio::sleep(i * 1s);
+              });
+            trio::sleep(1s);
+            limiter.set_total_tokens(0);
+            trio::sleep(5s);
+            limiter.set_total_tokens(3);
           });
         });
   });
@@ -374,6 +404,184 @@ TEST_CASE("brute force: a lock taken by hand is released or broken, and hangs no
             lock.release();
           } catch (trio::BrokenResourceError const&) {}
         });
+    });
+  });
+}
+
+TEST_CASE("brute force: broadcasts end for everybody, and nobody is forgotten at the source") {
+  brute_force([] {
+    auto [sender, source] = trio::open_memory_channel<int>(1);
+    auto first = trio::broadcast(std::move(source), 2);
+    auto second = first.subscribe();
+    auto third = first.subscribe();
+    checked([&] { CHECK(first.statistics().tasks_waiting == 0); },
+            [&, &to = sender] {
+              trio::open_nursery([&](trio::Nursery& nursery) {
+                for (auto* receiver : {&first, &second, &third})
+                  nursery.start_soon([receiver, patience = receiver == &first ? 2s : 20s] {
+                    Alive const alive;
+                    static_cast<void>(trio::move_on_after(patience, [&] {
+                      int last = -1;
+                      for (;;) {
+                        try {
+                          for (int value : *receiver) {
+                            CHECK(value > last);
+                            last = value;
+                          }
+                          return;
+                        } catch (trio::Lagged const&) {}
+                      }
+                    }));
+                  });
+                for (int i = 0; i < 5; ++i) {
+                  trio::sleep(1s);
+                  to.send(i);
+                }
+                to.close();
+              });
+            });
+  });
+}
+
+TEST_CASE("brute force: values that are waited upon") {
+  brute_force([] {
+    trio::Value<int> value(0);
+    checked([&] { CHECK(value.statistics().tasks_waiting == 0); },
+            [&] {
+              trio::open_nursery([&](trio::Nursery& nursery) {
+                for (int wanted : {1, 2, 3})
+                  nursery.start_soon([&, wanted] {
+                    Alive const alive;
+                    int const got = value.until_equals(wanted);
+                    CHECK(got == wanted);
+                    if (wanted == 3) return;
+                    auto const change = value.until_changed();
+                    CHECK(change.before < change.now);
+                  });
+                for (int next : {1, 2, 3}) {
+                  trio::sleep(1s);
+                  value.set(next);
+                }
+              });
+            });
+  });
+}
+
+TEST_CASE("brute force: a shared computation is gone with the last that wants it") {
+  brute_force([] {
+    int running = 0;
+    trio::Shared const shared([&] {
+      Alive const alive;
+      ++running;
+      AtEnd const end{[&] { --running; }};
+      trio::sleep(2s);
+      trio::shielded([] { trio::sleep(1s); });
+      return 7;
+    });
+    checked(
+        [&] {
+          CHECK(running == 0);
+          CHECK(shared.statistics().tasks_waiting == 0);
+        },
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            for (int i = 0; i < 3; ++i)
+              nursery.start_soon([&, i] {
+                static_cast<void>(trio::move_on_after((i + 1) * 1s, [&] { return shared.wait(); }));
+              });
+            int const result = shared.wait();
+            CHECK(result == 7);
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: combinators wait for everybody") {
+  brute_force([] {
+    auto const works = [](auto time) {
+      return [time] {
+        Alive const alive;
+        trio::sleep(time);
+        return 1;
+      };
+    };
+    trio::any_of(works(2s), works(1s), [&] { return trio::race(works(5s), works(3s)); });
+    checkpoint();
+    trio::most_of(works(1s), [&] { return trio::all_of(works(1s), works(2s)); });
+    checkpoint();
+  });
+}
+
+TEST_CASE("brute force: work is gone before its background, whatever comes when") {
+  brute_force([] {
+    int working = 0;
+    bool there = false;
+    checked([&] { CHECK(!there); },
+            [&] {
+              trio::with(
+                  [&](trio::TaskStatus<int>& status) {
+                    Alive const alive;
+                    trio::sleep(1s);
+                    there = true;
+                    AtEnd const end{[&] {
+                      CHECK(working == 0);
+                      there = false;
+                    }};
+                    status.started(7);
+                    trio::sleep_forever();
+                  },
+                  [&](int) {
+                    trio::finally_shielded(
+                        5s, [] { trio::sleep(1s); },
+                        [&] {
+                          CHECK(there);
+                          ++working;
+                          AtEnd const end{[&] { --working; }};
+                          trio::sleep(1s);
+                          checkpoint();
+                        });
+                    CHECK(there);
+                  });
+            });
+  });
+}
+
+TEST_CASE("brute force: what is on loan is there as long as it is used") {
+  brute_force([] {
+    std::array<int, 2> there = {};
+    auto const lends = [&](int& is_there) {
+      return [&](trio::Lend<int> lend) {
+        Alive const alive;
+        trio::sleep(1s);
+        ++is_there;
+        AtEnd const end{[&] { --is_there; }};
+        lend(is_there);
+        checkpoint();
+      };
+    };
+    trio::ResourceCache<int, int> cache;
+    auto const all_gone = [&] {
+      CHECK(there == std::array{0, 0});
+      CHECK(cache.statistics().resources == 0);
+      CHECK(cache.statistics().users == 0);
+    };
+    checked(all_gone, [&] {
+      trio::gather(lends(there[0]), lends(there[1]), [](int& one, int& other) {
+        AtEnd const end{[&] { CHECK(one + other == 2); }};
+        trio::sleep(1s);
+      });
+    });
+    checked(all_gone, [&] {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        for (int i = 0; i < 4; ++i)
+          nursery.start_soon([&, i] {
+            trio::sleep(i * 1s);
+            cache.maybe_open(i % 2, lends(there[i % 2]), [](int& is_there) {
+              AtEnd const end{[&] { CHECK(is_there == 1); }};
+              trio::sleep(1s);
+            });
+          });
+      });
     });
   });
 }

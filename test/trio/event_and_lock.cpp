@@ -34,7 +34,7 @@ TEST_CASE("an event wakes everybody who waits, once it is set [sy:17]") {
       CHECK(event.tasks_waiting() == 3);
       assert_no_checkpoints([&] { event.set(); });
       CHECK(event.is_set());
-      CHECK(event.tasks_waiting() == 0);
+      CHECK(event.statistics().tasks_waiting == 0);
       CHECK(woken == 0);
     });
     CHECK(woken == 3);
@@ -131,88 +131,6 @@ TEST_CASE("a lock is not reentrant [sy:330]") {
   });
 }
 
-TEST_CASE("acquire is a checkpoint always; acquire_nowait and release never are [te:139]") {
-  run([] {
-    trio::Lock lock;
-    assert_checkpoints([&] { lock.acquire(); });
-    assert_no_checkpoints([&] { lock.release(); });
-    assert_no_checkpoints([&] { lock.acquire_nowait(); });
-    lock.release();
-    assert_checkpoints([&] { auto const held = lock.guard(); });
-  });
-}
-
-TEST_CASE("a guard holds the lock for its block, however it ends") {
-  run([] {
-    trio::Lock lock;
-    {
-      auto const held = lock.guard();
-      CHECK(lock.owner() == &current_task());
-    }
-    CHECK(!lock.locked());
-    CHECK_THROWS_AS(
-        [&] {
-          auto const held = lock.guard();
-          throw support::KeyError();
-        }(),
-        support::KeyError);
-    CHECK(!lock.locked());
-    auto const outcome = trio::move_on_after(1s, [&] {
-      auto const held = lock.guard();
-      trio::sleep_forever();
-    });
-    CHECK(outcome.cut_short);
-    CHECK(!lock.locked());
-  });
-}
-
-TEST_CASE("only one task at a time is inside a lock") {
-  for (std::uint64_t seed = 0; seed < 10; ++seed) {
-    trio::RunOptions options;
-    options.shuffle_seed = seed;
-    trio::run(options, [] {
-      trio::Lock lock;
-      bool inside = false;
-      int entries = 0;
-      trio::open_nursery([&](trio::Nursery& nursery) {
-        for (int i = 0; i < 5; ++i)
-          nursery.start_soon([&] {
-            for (int round = 0; round < 10; ++round) {
-              auto const held = lock.guard();
-              CHECK(!inside);
-              inside = true;
-              checkpoint();
-              inside = false;
-              ++entries;
-            }
-          });
-      });
-      CHECK(entries == 50);
-    });
-  }
-}
-
-TEST_CASE("who waits for a lock gets it in the order of their coming") {
-  run([] {
-    trio::Lock lock;
-    std::vector<int> order;
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      lock.acquire();
-      for (int i = 0; i < 5; ++i) {
-        nursery.start_soon([&, i] {
-          auto const held = lock.guard();
-          order.push_back(i);
-          checkpoint();
-        });
-        wait_all_tasks_blocked();
-        CHECK(lock.tasks_waiting() == static_cast<std::size_t>(i + 1));
-      }
-      lock.release();
-    });
-    CHECK(order == std::vector{0, 1, 2, 3, 4});
-  });
-}
-
 TEST_CASE("release hands the lock over before the next owner runs: nobody overtakes [sy:706]") {
   run([] {
     trio::Lock lock;
@@ -230,85 +148,6 @@ TEST_CASE("release hands the lock over before the next owner runs: nobody overta
       CHECK_THROWS_AS(lock.acquire_nowait(), trio::WouldBlock);
       CHECK_THROWS_AS(lock.release(), trio::MisuseError);
     });
-    CHECK(!lock.locked());
-  });
-}
-
-TEST_CASE("a task that releases and acquires again goes behind those who wait") {
-  run([] {
-    trio::Lock lock;
-    std::string turns;
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      for (char name : {'a', 'b', 'c'})
-        nursery.start_soon([&, name] {
-          for (int i = 0; i < 3; ++i) {
-            auto const held = lock.guard();
-            turns += name;
-            checkpoint();
-          }
-        });
-    });
-    CHECK(turns == "abcabcabc");
-  });
-}
-
-TEST_CASE("a cancelled acquire has not taken the lock [o15]") {
-  run([] {
-    trio::Lock lock;
-    trio::CancelScope scope;
-    bool second_got_it = false;
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      lock.acquire();
-      nursery.start_soon([&] { support::within(scope, [&] { lock.acquire(); }); });
-      wait_all_tasks_blocked();
-      nursery.start_soon([&] {
-        auto const held = lock.guard();
-        second_got_it = true;
-      });
-      wait_all_tasks_blocked();
-      scope.cancel();
-      CHECK(lock.tasks_waiting() == 1);
-      lock.release();
-    });
-    CHECK(scope.cancelled_caught());
-    CHECK(second_got_it);
-    CHECK(!lock.locked());
-  });
-}
-
-TEST_CASE("in a cancelled scope acquire takes nothing though the lock is free") {
-  run([] {
-    trio::Lock lock;
-    trio::CancelScope scope;
-    support::within(scope, [&] {
-      scope.cancel();
-      CHECK_THROWS_AS(lock.acquire(), trio::Cancelled);
-    });
-    CHECK(!lock.locked());
-  });
-}
-
-TEST_CASE("a task cancelled after the lock was handed to it has it, and gives it back [o14]") {
-  run([] {
-    trio::Lock lock;
-    trio::CancelScope scope;
-    bool held_it = false;
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      lock.acquire();
-      nursery.start_soon([&] {
-        support::within(scope, [&] {
-          auto const held = lock.guard();
-          held_it = true;
-          checkpoint();
-          FAIL("a Cancelled was due");
-        });
-      });
-      wait_all_tasks_blocked();
-      lock.release();
-      scope.cancel();
-    });
-    CHECK(held_it);
-    CHECK(scope.cancelled_caught());
     CHECK(!lock.locked());
   });
 }
@@ -396,6 +235,46 @@ TEST_CASE("a lock may go before the task that holds it") {
                       });
                     }),
                     trio::ExceptionGroup);
+  });
+}
+
+TEST_CASE("a lock tells who holds it and how many wait") {
+  run([] {
+    trio::Lock lock;
+    lock.acquire();
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] { auto const held = lock.guard(); });
+      wait_all_tasks_blocked();
+      auto const now = lock.statistics();
+      CHECK(now.locked);
+      CHECK(now.owner == &current_task());
+      CHECK(now.tasks_waiting == 1);
+      lock.release();
+    });
+    CHECK(!lock.statistics().locked);
+    CHECK(lock.statistics().owner == nullptr);
+  });
+}
+
+TEST_CASE("the guard of a lock that broke meanwhile has nothing to release") {
+  run([] {
+    trio::Condition condition;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(
+            [&] {
+              auto const held = condition.guard();
+              condition.wait();
+            }(),
+            trio::BrokenResourceError);
+      });
+      wait_all_tasks_blocked();
+      nursery.start_soon([&] {
+        condition.acquire();
+        condition.notify();
+      });
+    });
+    CHECK(condition.is_broken());
   });
 }
 

@@ -111,6 +111,40 @@ TEST_CASE("find() finds leaves, never the groups in between") {
   CHECK_FALSE(all.find<std::exception>());
 }
 
+TEST_CASE("find_all() gives every leaf of a type, depth first") {
+  auto const outer = nested_group();
+  auto const& all = *exception_cast<ExceptionGroup>(outer);
+  auto const keys = all.find_all<KeyError>();
+  REQUIRE(keys.size() == 2);
+  CHECK(std::string(keys[0]->what()) == "1");
+  CHECK(std::string(keys[1]->what()) == "3");
+  CHECK(all.find_all<std::exception>().size() == 3);
+  CHECK(all.find_all<Foreign>().empty());
+}
+
+TEST_CASE("find_in() looks into a group and at a lone exception alike") {
+  CHECK(std::string(trio::find_in<ValueError>(nested_group())->what()) == "2");
+  CHECK(trio::find_in<KeyError>(error(KeyError("k"))));
+  CHECK(trio::find_in<ValueError>(error(KeyError("k"))) == nullptr);
+  CHECK(trio::find_in<KeyError>(nullptr) == nullptr);
+}
+
+TEST_CASE("split() divides a group by type, and keeps the shape of both parts") {
+  auto const mixed = make_exception_group(
+      "outer", {error(KeyError("1")), make_exception_group("inner", {error<Foreign>()})});
+  auto const [keys, rest] = trio::split<KeyError>(mixed);
+  CHECK(matches(keys, group(of<KeyError>("1"))));
+  CHECK(matches(rest, group(group(of<Foreign>()))));
+  CHECK(exception_cast<BaseExceptionGroup>(keys)->message() == "outer");
+
+  auto const all = trio::split<KeyError>(error(KeyError("1")));
+  CHECK(matches(all.matching, of<KeyError>("1")));
+  CHECK(!all.rest);
+  auto const none = trio::split<ValueError>(mixed);
+  CHECK(!none.matching);
+  CHECK(none.rest == mixed);
+}
+
 TEST_CASE("leaves() gives every leaf, depth first") {
   auto const outer = nested_group();
   auto const leaves = exception_cast<ExceptionGroup>(outer)->leaves();

@@ -94,6 +94,109 @@ TEST_CASE("unpark_one returns the task it wakes") {
   });
 }
 
+TEST_CASE("unpark wakes as many as asked for, and returns them in order [P:23]") {
+  run([] {
+    ParkingLot lot;
+    std::vector<int> woken;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      start_waiters(nursery, lot, 4, woken);
+      auto const tasks = nursery.child_tasks();
+      CHECK(lot.unpark(0).empty());
+      CHECK((lot.unpark(2) == std::vector{tasks[0], tasks[1]}));
+      CHECK(lot.statistics().tasks_waiting == 2);
+      CHECK((lot.unpark(5) == std::vector{tasks[2], tasks[3]}));
+      CHECK(lot.unpark(1).empty());
+    });
+    CHECK(woken == std::vector{0, 1, 2, 3});
+  });
+}
+
+TEST_CASE("reparked tasks queue up behind those that are there, in their order [P:150]") {
+  run([] {
+    ParkingLot from, to;
+    std::vector<int> woken;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        to.park();
+        woken.push_back(10);
+      });
+      wait_all_tasks_blocked();
+      start_waiters(nursery, from, 4, woken);
+      from.repark(to);
+      CHECK(from.size() == 3);
+      CHECK(to.size() == 2);
+      from.repark(to, 2);
+      CHECK(from.size() == 1);
+      wait_all_tasks_blocked();
+      CHECK(woken.empty());
+      for (int i = 0; i < 4; ++i) {
+        CHECK(to.unpark_one() != nullptr);
+        wait_all_tasks_blocked();
+      }
+      CHECK(woken == std::vector{10, 0, 1, 2});
+      from.repark_all(to);
+      CHECK(from.empty());
+      from.repark(to);
+      to.repark(to, 5);
+      CHECK(to.unpark(2).size() == 1);
+    });
+    CHECK(woken == std::vector{10, 0, 1, 2, 3});
+  });
+}
+
+TEST_CASE("a reparked task leaves its new lot when it is cancelled [P:180]") {
+  run([] {
+    ParkingLot from, to;
+    trio::CancelScope scope;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] { support::within(scope, [&] { from.park(); }); });
+      wait_all_tasks_blocked();
+      from.repark(to);
+      scope.cancel();
+      CHECK(to.empty());
+    });
+    CHECK(scope.cancelled_caught());
+  });
+}
+
+TEST_CASE("a task that is reparked to a broken lot hears of it") {
+  run([] {
+    ParkingLot from, to;
+    to.break_lot();
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] { CHECK_THROWS_AS(from.park(), trio::BrokenResourceError); });
+      wait_all_tasks_blocked();
+      from.repark(to);
+    });
+    CHECK(!from.is_broken());
+  });
+}
+
+TEST_CASE("who parks uncancellably waits on, and hears of the cancellation afterwards") {
+  run([] {
+    ParkingLot lot;
+    trio::CancelScope scope;
+    bool woken = false;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        support::within(scope, [&] {
+          lot.park_uncancellable();
+          woken = true;
+          checkpoint();
+          FAIL("a Cancelled was due");
+        });
+      });
+      wait_all_tasks_blocked();
+      scope.cancel();
+      wait_all_tasks_blocked();
+      CHECK(lot.size() == 1);
+      CHECK(lot.unpark_one() != nullptr);
+    });
+    CHECK(woken);
+    CHECK(scope.cancelled_caught());
+  });
+}
+
 TEST_CASE("park is a checkpoint, cancelled or not") {
   run([] {
     ParkingLot lot;

@@ -341,6 +341,11 @@ TEST_CASE("every function that waits is named as the user called it") {
   support::run([] {
     trio::Event event;
     trio::Lock lock;
+    trio::Semaphore semaphore(0);
+    trio::CapacityLimiter limiter(0);
+    trio::Condition condition;
+    trio::Value<int> value(0);
+    trio::Shared const shared([] { trio::sleep_forever(); });
     trio::lowlevel::ParkingLot lot;
     auto [sender, receiver] = trio::open_memory_channel<int>(0);
     auto [idle_sender, idle_receiver] = trio::open_memory_channel<int>(0);
@@ -351,6 +356,14 @@ TEST_CASE("every function that waits is named as the user called it") {
       nursery.start_soon({.name = "trio::sleep_until"}, [] { trio::sleep_until(trio::never); });
       nursery.start_soon({.name = "trio::sleep_forever"}, [] { trio::sleep_forever(); });
       nursery.start_soon({.name = "trio::Event::wait"}, [&] { event.wait(); });
+      nursery.start_soon({.name = "trio::Semaphore::acquire"}, [&] { semaphore.acquire(); });
+      nursery.start_soon({.name = "trio::CapacityLimiter::acquire"}, [&] { limiter.acquire(); });
+      nursery.start_soon({.name = "trio::Condition::wait"}, [&] {
+        auto const held = condition.guard();
+        condition.wait();
+      });
+      nursery.start_soon({.name = "trio::Value::until_equals"}, [&] { value.until_equals(1); });
+      nursery.start_soon({.name = "trio::Shared::wait"}, [&] { shared.wait(); });
       nursery.start_soon({.name = "trio::lowlevel::ParkingLot::park"}, [&] { lot.park(); });
       nursery.start_soon({.name = "trio::MemorySendChannel::send"}, [&] { to.send(1); });
       nursery.start_soon({.name = "trio::MemoryReceiveChannel::receive"}, [&] { from.receive(); });
@@ -377,7 +390,7 @@ TEST_CASE("every function that waits is named as the user called it") {
         CHECK(trio::waits_in(symbolized(seen->stack)) == task->name());
         ++compared;
       }
-      CHECK(compared == 11);
+      CHECK(compared == 16);
       lock.release();
     });
     close(ends[0]);
