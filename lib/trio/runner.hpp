@@ -19,6 +19,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -119,6 +120,11 @@ class Runner {
     return entry_queue_;
   }
 
+  // The run's RunVars, by their addresses.
+  std::unordered_map<void const*, std::shared_ptr<void>>& variables() noexcept {
+    return variables_;
+  }
+
   lowlevel::RunStatistics statistics() const;
 
  private:
@@ -168,6 +174,7 @@ class Runner {
   static thread_local Runner* of_this_thread_;
 
   RunOptions const options_;
+  std::unordered_map<void const*, std::shared_ptr<void>> variables_;
   Clock* clock_;
   std::unique_ptr<Clock> own_clock_;
   Switcher switcher_;
