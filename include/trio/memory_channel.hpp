@@ -3,21 +3,18 @@
 #include <trio/detail/list.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
+#include <trio/unbounded.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <exception>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
 
 namespace trio {
-
-// A memory channel without a bound: send() never waits (and memory is the limit).
-inline constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
 
 // What a channel holds, and who uses it: of the channel as a whole, at whichever end one asks.
 // Mirrors trio.MemoryChannelStatistics.

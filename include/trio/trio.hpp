@@ -2,9 +2,11 @@
 #pragma once
 #include <trio/cancel_scope.hpp>
 #include <trio/cancelled.hpp>
+#include <trio/capacity_limiter.hpp>
 #include <trio/errors.hpp>
 #include <trio/event.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/guard.hpp>
 #include <trio/io.hpp>
 #include <trio/lock.hpp>
 #include <trio/lowlevel.hpp>
@@ -17,3 +19,4 @@
 #include <trio/task_local.hpp>
 #include <trio/task_tree.hpp>
 #include <trio/time.hpp>
+#include <trio/unbounded.hpp>
