@@ -4,6 +4,7 @@
 #include <trio/errors.hpp>
 #include <trio/time.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -39,6 +40,8 @@ struct RunOptions {
   // Asks epoll in every pass, as trio does, instead of at bounded intervals.
   bool poll_every_pass = false;
   Sigint sigint = Sigint::interrupts;
+  // How long a thread of to_thread::run is kept for another call.
+  Duration idle_threads_end_after = std::chrono::seconds(10);
   // Has an overflow of a task's stack reported on stderr, by the name of the task, before the
   // process dies of it. The first such run of a process installs a handler of SIGSEGV, which stays
   // when the run ends and hands every signal on to the handler (or default) that it has found.

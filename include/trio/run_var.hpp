@@ -58,7 +58,9 @@ template <class T> class RunVar {
   T* get() const { return static_cast<T*>(detail_run_var::get(this).get()); }
 
   // The same, kept alive.
-  std::shared_ptr<T> share() const { return std::static_pointer_cast<T>(detail_run_var::get(this)); }
+  std::shared_ptr<T> share() const {
+    return std::static_pointer_cast<T>(detail_run_var::get(this));
+  }
 
   // Sets it for the current run, for all tasks; null: takes it away.
   Token set(std::shared_ptr<T> value) const {

@@ -6,6 +6,7 @@
 #include <trio/errors.hpp>
 #include <trio/event.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/from_thread.hpp>
 #include <trio/guard.hpp>
 #include <trio/io.hpp>
 #include <trio/lock.hpp>
@@ -19,4 +20,5 @@
 #include <trio/task_local.hpp>
 #include <trio/task_tree.hpp>
 #include <trio/time.hpp>
+#include <trio/to_thread.hpp>
 #include <trio/unbounded.hpp>

@@ -33,7 +33,8 @@ class Poller {
   void notify_closing(int fd);
   void notify_readable(int fd);
 
-  bool has_waiters() const noexcept { return waiters_ > 0; }
+  // How many tasks wait.
+  std::size_t waiters() const noexcept { return waiters_; }
 
  private:
   struct Waiters {

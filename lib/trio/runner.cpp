@@ -61,6 +61,7 @@ Runner::Runner(RunOptions const& options)
       switcher_(options.stack_size, options.max_guarded_stacks, run_task),
       entry_queue_(std::make_shared<lowlevel::detail_token::EntryQueue>()),
       poller_(entry_queue_->wake_descriptor()),
+      threads_(options.idle_threads_end_after),
       random_(options.shuffle_seed.value_or(0)) {
   if (!clock_) clock_ = own_clock_.get();
   if (options_.report_stack_overflows) {
@@ -235,7 +236,7 @@ void Runner::pass() {
 
 bool Runner::poll_is_due() {
   if (options_.poll_every_pass) return true;
-  if (!poller_.has_waiters()) return false;
+  if (poller_.waiters() == 0) return false;
   return steps_since_poll_ >= steps_between_polls || look_at_clock() != last_poll_tick_;
 }
 
@@ -460,6 +461,8 @@ lowlevel::RunStatistics Runner::statistics() const {
   statistics.steps = steps_;
   statistics.polls = polls_;
   statistics.stacks = switcher_.fibers_made();
+  statistics.threads = threads_.size();
+  statistics.tasks_waiting_for_descriptors = poller_.waiters();
   return statistics;
 }
 

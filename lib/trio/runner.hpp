@@ -5,6 +5,7 @@
 #include "fiber.hpp"
 #include "poller.hpp"
 #include "task_record.hpp"
+#include "thread_cache.hpp"
 
 #include <trio/lowlevel.hpp>
 #include <trio/nursery.hpp>
@@ -111,6 +112,8 @@ class Runner {
 
   Switcher& switcher() noexcept { return switcher_; }
 
+  ThreadCache& threads() noexcept { return threads_; }
+
   // Of the task that runs now; empty outside of tasks.
   std::string running_name() const { return running_ ? running_->name() : std::string(); }
 
@@ -180,6 +183,7 @@ class Runner {
   Switcher switcher_;
   std::shared_ptr<lowlevel::detail_token::EntryQueue> entry_queue_;
   Poller poller_;
+  ThreadCache threads_;
   DeadlineHeap deadlines_;
   CancelScope root_scope_;
   std::mt19937_64 random_;
