@@ -16,6 +16,7 @@
 #include <trio/parking_lot.hpp>
 #include <trio/run.hpp>
 #include <trio/run_var.hpp>
+#include <trio/signals.hpp>
 #include <trio/stack_trace.hpp>
 #include <trio/task_local.hpp>
 #include <trio/task_tree.hpp>

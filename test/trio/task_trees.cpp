@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "child_process.hpp"
 #include "support.hpp"
 
@@ -24,14 +25,6 @@ using trio::TaskState;
 using trio::TaskTree;
 using trio::lowlevel::checkpoint;
 using trio::testing::wait_all_tasks_blocked;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool under_tsan = true;
-#elif defined(__has_feature)
-constexpr bool under_tsan = __has_feature(thread_sanitizer);
-#else
-constexpr bool under_tsan = false;
-#endif
 
 // Functions of the user that wait.
 namespace waiter {

@@ -334,7 +334,7 @@ TEST_CASE("hidden: no memory for the stack of a thread" * doctest::skip()) {
 }
 
 TEST_CASE("a thread that cannot be made gives its token back [th:607]" *
-          doctest::skip(support::sanitized)) {
+          doctest::skip(support::sanitized || support::under_tsan)) {
   auto const ending = run_hidden_case("hidden: no memory for the stack of a thread");
   INFO(ending.errors);
   CHECK(ending.signal == 0);
