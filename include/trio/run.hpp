@@ -12,8 +12,11 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace trio {
+
+class Instrument;
 
 // What run() does about SIGINT.
 enum class Sigint {
@@ -40,6 +43,8 @@ struct RunOptions {
   // Asks epoll in every pass, as trio does, instead of at bounded intervals.
   bool poll_every_pass = false;
   Sigint sigint = Sigint::interrupts;
+  // Are told of what the run does; must live as long.
+  std::vector<Instrument*> instruments = {};
   // How long a thread of to_thread::run is kept for another call.
   Duration idle_threads_end_after = std::chrono::seconds(10);
   // Has an overflow of a task's stack reported on stderr, by the name of the task, before the

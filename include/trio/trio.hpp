@@ -8,6 +8,8 @@
 #include <trio/exception_group.hpp>
 #include <trio/from_thread.hpp>
 #include <trio/guard.hpp>
+#include <trio/guest.hpp>
+#include <trio/instrument.hpp>
 #include <trio/io.hpp>
 #include <trio/lock.hpp>
 #include <trio/lowlevel.hpp>

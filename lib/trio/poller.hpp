@@ -33,6 +33,9 @@ class Poller {
   void notify_closing(int fd);
   void notify_readable(int fd);
 
+  // Readable when poll() has something to tell.
+  int descriptor() const noexcept { return epoll_fd_; }
+
   // How many tasks wait.
   std::size_t waiters() const noexcept { return waiters_; }
 
