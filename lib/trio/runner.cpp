@@ -3,6 +3,7 @@
 
 #include "sigint.hpp"
 #include "switching.hpp"
+#include "terminate.hpp"
 
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
@@ -65,6 +66,7 @@ Runner::Runner(RunOptions const& options)
       random_(options.shuffle_seed.value_or(0)),
       instruments_(options.instruments) {
   if (!clock_) clock_ = own_clock_.get();
+  report_terminations();
   if (options_.report_stack_overflows) {
     report_stack_overflows();
     prepare_thread_for_overflow_reports();
