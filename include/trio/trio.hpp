@@ -25,3 +25,4 @@
 #include <trio/time.hpp>
 #include <trio/to_thread.hpp>
 #include <trio/unbounded.hpp>
+#include <trio/watchdog.hpp>
