@@ -83,23 +83,31 @@ template <class F, class Done>
 void start_guest_run(GuestHost host, RunOptions const& options, F&& fn, Done&& done) {
   using Function = std::decay_t<F>;
   using Result = std::invoke_result_t<Function>;
-  using Outcome = GuestOutcome<Result>;
-  static_assert(!std::is_reference_v<Result>,
+  using Told = std::decay_t<Done>;
+  constexpr bool has_value = !std::is_reference_v<Result>;
+  static_assert(has_value,
                 "trio: the main function of a guest run must return a value, not a reference");
-  static_assert(std::is_invocable_v<std::decay_t<Done>&, Outcome>,
-                "trio: start_guest_run(host, options, fn, done): done takes a "
-                "trio::GuestOutcome of what fn returns");
-  if constexpr (std::is_void_v<Result>) {
-    detail::start_guest_run(std::move(host), options, detail::make_job(std::forward<F>(fn)),
-                            [told = std::decay_t<Done>(std::forward<Done>(done))](
-                                std::exception_ptr error) mutable { told(Outcome(error)); });
-  } else {
-    auto result = std::make_shared<std::optional<Result>>();
-    detail::start_guest_run(
-        std::move(host), options,
-        detail::make_job(detail::KeepingResult<Function, Result>(std::forward<F>(fn), *result)),
-        [result, told = std::decay_t<Done>(std::forward<Done>(done))](
-            std::exception_ptr error) mutable { told(Outcome(std::move(*result), error)); });
+  if constexpr (has_value) {
+    constexpr bool fits =
+        std::is_invocable_v<Told&, GuestOutcome<Result>> && std::is_copy_constructible_v<Told>;
+    static_assert(fits,
+                  "trio: start_guest_run(host, options, fn, done): done takes a "
+                  "trio::GuestOutcome of what fn returns, and can be copied");
+    if constexpr (fits && std::is_void_v<Result>) {
+      detail::start_guest_run(
+          std::move(host), options, detail::make_job(std::forward<F>(fn)),
+          [told = Told(std::forward<Done>(done))](std::exception_ptr error) mutable {
+            told(GuestOutcome<void>(std::move(error)));
+          });
+    } else if constexpr (fits) {
+      auto result = std::make_shared<std::optional<Result>>();
+      detail::start_guest_run(
+          std::move(host), options,
+          detail::make_job(detail::KeepingResult<Function, Result>(std::forward<F>(fn), *result)),
+          [result, told = Told(std::forward<Done>(done))](std::exception_ptr error) mutable {
+            told(GuestOutcome<Result>(std::move(*result), std::move(error)));
+          });
+    }
   }
 }
 

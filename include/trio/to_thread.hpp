@@ -67,7 +67,7 @@ template <class F, class... A> auto run(Options const& options, F&& fn, A&&... a
                   "trio: the function of to_thread::run must return a value, not a reference");
     if constexpr (std::is_void_v<Result>) {
       detail_thread::run(options, detail::make_job(std::forward<F>(fn), std::forward<A>(args)...));
-    } else {
+    } else if constexpr (!std::is_reference_v<Result>) {
       auto const result = std::make_shared<std::optional<Result>>();
       detail_thread::run(options, detail::make_job(detail_thread::SharingResult<Function, Result>(
                                                        std::forward<F>(fn), result),

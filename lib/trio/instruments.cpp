@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <typeinfo>
+#include <utility>
 
 namespace trio {
 
@@ -20,8 +21,9 @@ Instruments::Instruments(std::vector<Instrument*> const& instruments) {
 }
 
 void Instruments::tell_each(std::function<void(Instrument&)> const& call) noexcept {
-  // A hook may add and remove.
+  // A hook may add and remove, and what it does may be told in turn.
   auto const present = members_;
+  bool const telling = std::exchange(telling_, true);
   for (Instrument* instrument : present) {
     if (!has(*instrument)) continue;
     try {
@@ -30,6 +32,11 @@ void Instruments::tell_each(std::function<void(Instrument&)> const& call) noexce
       drop(*instrument, std::current_exception());
     }
   }
+  telling_ = telling;
+}
+
+void Instruments::refuse_to_wait() {
+  throw MisuseError("trio: an instrument must not wait: it is called by the run loop itself");
 }
 
 bool Instruments::has(Instrument const& instrument) const noexcept {

@@ -15,6 +15,12 @@ class Instruments {
 
   bool empty() const noexcept { return members_.empty(); }
 
+  // Throws MisuseError while one is being told: it may be on the loop's stack.
+  void check_not_telling() const {
+    if (telling_) [[unlikely]]
+      refuse_to_wait();
+  }
+
   void add(Instrument& instrument);
   void remove(Instrument& instrument);
 
@@ -30,7 +36,10 @@ class Instruments {
   bool has(Instrument const& instrument) const noexcept;
   void drop(Instrument& instrument, std::exception_ptr const& error) noexcept;
 
+  [[noreturn]] static void refuse_to_wait();
+
   std::vector<Instrument*> members_;
+  bool telling_ = false;
 };
 
 }  // namespace trio::detail

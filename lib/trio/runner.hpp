@@ -52,6 +52,7 @@ class Runner {
   static Runner& of_waiting_task() {
     Runner& runner = of_current_task();
     runner.no_waiting_.check();
+    runner.instruments_.check_not_telling();
     return runner;
   }
 

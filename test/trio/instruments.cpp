@@ -2,6 +2,7 @@
 #include "child_process.hpp"
 #include "support.hpp"
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -191,6 +192,27 @@ TEST_CASE("instruments may be added and removed by hooks") {
   CHECK(once.calls == 1);
   // The first task starts the main task.
   CHECK(next.record.front().first == "scheduled");
+}
+
+TEST_CASE("an instrument that waits is refused") {
+  struct Waiter : trio::Instrument {
+    void before_task_step(trio::Task&) override { refused += refuses(checkpoint); }
+
+    void task_scheduled(trio::Task&) override {
+      if (trio::lowlevel::in_task()) refused += refuses([] { trio::sleep(1s); });
+    }
+
+    static bool refuses(std::function<void()> const& wait) {
+      auto const error = thrown_by(wait);
+      auto const* misuse = trio::exception_cast<trio::MisuseError>(error);
+      return misuse && std::string(misuse->what()).find("an instrument must not wait") == 6;
+    }
+
+    int refused = 0;
+  } waiter;
+
+  trio::run(with({&waiter}), [] { checkpoint(); });
+  CHECK(waiter.refused >= 5);
 }
 
 TEST_CASE("instruments belong to a run") {
