@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "child_process.hpp"
 #include "support.hpp"
 
@@ -83,13 +84,16 @@ TEST_CASE("a static variable in a static variable's initialiser is no way out") 
 
 TEST_CASE("the function of call_once must not wait") {
   run([] {
-    std::once_flag flag;
-    for (auto const& wait : waits)
+    for (auto const& wait : waits) {
+      std::once_flag flag;
       CHECK(says(refusal([&] { std::call_once(flag, wait); }),
                  "trio: the function of std::call_once must not wait"));
-    int called = 0;
-    std::call_once(flag, [&] { ++called; });
-    CHECK(called == 1);
+      // ThreadSanitizer's call_once is never over when its function throws.
+      if (support::under_tsan) continue;
+      int called = 0;
+      std::call_once(flag, [&] { ++called; });
+      CHECK(called == 1);
+    }
     checkpoint();
   });
 }

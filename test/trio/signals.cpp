@@ -32,6 +32,8 @@ class Disposition {
     action.sa_handler = handler;
     sigaction(signal_, &action, &before_);
     handled.clear();
+    // A handler must not allocate.
+    handled.reserve(8);
   }
 
   Disposition(Disposition const&) = delete;
