@@ -64,7 +64,8 @@ TEST_CASE("one stretch is told of once, the next again" * doctest::skip(support:
   });
 }
 
-TEST_CASE("a task that blocks in the kernel is told of, and goes on as if it had not been") {
+TEST_CASE("a task that blocks in the kernel is told of, and goes on as if it had not been" *
+          doctest::skip(support::under_tsan)) {
   std::array<int, 2> ends{};
   REQUIRE(pipe(ends.data()) == 0);
   trio::run([&] {
