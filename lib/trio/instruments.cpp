@@ -45,6 +45,7 @@ bool Instruments::has(Instrument const& instrument) const noexcept {
 
 void Instruments::add(Instrument& instrument) {
   if (!has(instrument)) members_.push_back(&instrument);
+  empty_ = false;
 }
 
 void Instruments::remove(Instrument& instrument) {
@@ -52,10 +53,12 @@ void Instruments::remove(Instrument& instrument) {
     throw MisuseError(
         "trio: remove_instrument: this instrument is not in the run; it was never added, or was "
         "removed, perhaps because it has thrown");
+  empty_ = members_.empty();
 }
 
 void Instruments::drop(Instrument& instrument, std::exception_ptr const& error) noexcept {
   std::erase(members_, &instrument);
+  empty_ = members_.empty();
   std::fprintf(stderr, "trio: an instrument (%s) has thrown and was removed: %s\n",
                type_name(typeid(instrument)).c_str(), describe(error).c_str());
 }

@@ -22,14 +22,15 @@ NoWaiting::NoWaiting() noexcept
       once_callable_(&std::__once_callable),
       once_callable_outside_(std::__once_callable) {}
 
-void NoWaiting::refuse() const {
-  if (in_call_once())
+void NoWaiting::look_closer() const {
+  if (*once_callable_ && *once_callable_ != once_callable_outside_)
     throw MisuseError(
         "trio: the function of std::call_once must not wait: another task that came to it would "
         "block the thread for ever");
-  throw MisuseError(
-      "trio: the initialiser of a static variable must not wait: another task that came to it "
-      "would block the thread for ever");
+  if (*initialisations_ != initialisations_outside_)
+    throw MisuseError(
+        "trio: the initialiser of a static variable must not wait: another task that came to it "
+        "would block the thread for ever");
 }
 
 }  // namespace trio::detail

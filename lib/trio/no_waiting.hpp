@@ -12,17 +12,15 @@ class NoWaiting {
 
   // Throws MisuseError in such a place.
   void check() const {
-    if (*initialisations_ != initialisations_outside_ || in_call_once()) [[unlikely]]
-      refuse();
+    if ((*initialisations_ != initialisations_outside_) |
+        (*once_callable_ != once_callable_outside_)) [[unlikely]]
+      look_closer();
   }
 
  private:
-  bool in_call_once() const noexcept {
-    void* const callable = *once_callable_;
-    return callable && callable != once_callable_outside_;
-  }
-
-  [[noreturn]] void refuse() const;
+  // Throws, unless a call_once around the caller was only forgotten: one inside another makes
+  // libstdc++ forget the outer.
+  void look_closer() const;
 
   // How many function-local statics the thread is initialising.
   int const* initialisations_;
