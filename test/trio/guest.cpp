@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -33,6 +33,7 @@ class Host {
     {
       std::lock_guard const lock(mutex_);
       calls_.push_back(std::move(call));
+      if (std::this_thread::get_id() != thread_) ++wakes_;
     }
     changed_.notify_one();
   }
@@ -52,11 +53,16 @@ class Host {
 
   void stop() { stopped_ = true; }
 
+  // How often another thread has asked.
+  int wakes() const { return wakes_; }
+
   trio::GuestHost as_host() {
     return {.run_sync_soon_threadsafe = [this](auto call) { post(std::move(call)); }};
   }
 
  private:
+  std::thread::id const thread_ = std::this_thread::get_id();
+  std::atomic<int> wakes_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> calls_;
@@ -226,6 +232,55 @@ TEST_CASE("a wake-up of the host's is no idleness [G:350]") {
       },
       [&](Host& host) { when_asleep(host, [&] { event.set(); }); });
   CHECK(log == Log{"event", "idle"});
+}
+
+namespace {
+
+std::atomic<bool> interrupted = false;
+
+void note_interruption(int) { interrupted = true; }
+
+}  // namespace
+
+TEST_CASE("a signal that ends the sleep of the thread that sleeps for the host is no idleness") {
+  struct sigaction before = {};
+  struct sigaction noting = {};
+  noting.sa_handler = note_interruption;
+  sigaction(SIGUSR1, &noting, &before);
+  sigset_t only, mask;
+  sigemptyset(&only);
+  sigaddset(&only, SIGUSR1);
+  Log log;
+  trio::Event event;
+  run_as_guest(
+      [&] {
+        trio::open_nursery([&](trio::Nursery& nursery) {
+          nursery.start_soon([&] {
+            event.wait();
+            log.push_back("event");
+            nursery.cancel_scope().cancel();
+          });
+          wait_all_tasks_blocked(1h);
+          log.push_back("idle");
+        });
+      },
+      [&](Host& host) {
+        when_asleep(host, [&] {
+          // No other thread is there to take it.
+          int const wakes = host.wakes();
+          pthread_sigmask(SIG_BLOCK, &only, &mask);
+          // The first one may come before it sleeps.
+          while (host.wakes() == wakes) {
+            kill(getpid(), SIGUSR1);
+            std::this_thread::yield();
+          }
+          pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+          CHECK(interrupted);
+          when_asleep(host, [&] { event.set(); });
+        });
+      });
+  CHECK(log == Log{"event"});
+  sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST_CASE("the time of a guest run may be a mock clock's") {

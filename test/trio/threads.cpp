@@ -494,6 +494,7 @@ TEST_CASE("check_cancelled tells a thread that its task is cancelled [th:1036, t
 TEST_CASE("check_cancelled follows the shields around the task") {
   trio::run([] {
     trio::CancelScope outer;
+    bool finished = false;
     trio::CancelScope inner(trio::never, true);
     within(outer, [&] {
       within(inner, [&] {
@@ -507,9 +508,11 @@ TEST_CASE("check_cancelled follows the shields around the task") {
           from_thread::run_sync([&] { inner.set_shield(true); });
           from_thread::run_sync([] {});
           from_thread::check_cancelled();
+          finished = true;
         });
       });
     });
+    CHECK(finished);
   });
 }
 
