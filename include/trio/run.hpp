@@ -75,10 +75,10 @@ template <class F, class Result> struct KeepingResult : Wrapper {
 // checkpoint.
 //
 // What it does to the process: SIGINT has a handler during the run (RunOptions::sigint), SIGSEGV
-// from the first run on (RunOptions::report_stack_overflows), as has std::terminate: it says so if a
-// Cancelled could not leave a noexcept function. Fibers of Boost.Fiber that the thread
-// has stand still meanwhile, and go on afterwards under Boost's round_robin, whatever algorithm
-// they were under. Mirrors trio.run.
+// from the first run on (RunOptions::report_stack_overflows), as has std::terminate, to say so if a
+// Cancelled could not leave a noexcept function. Fibers of Boost.Fiber that the thread has stand
+// still meanwhile, and go on afterwards under Boost's round_robin, whatever algorithm they were
+// under. Mirrors trio.run.
 template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&... args) {
   using Result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
   static_assert(!std::is_reference_v<Result>,
