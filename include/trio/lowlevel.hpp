@@ -156,6 +156,10 @@ struct RunStatistics {
   std::uint64_t polls = 0;
   // Stacks made so far, used or waiting for a task.
   std::size_t stacks = 0;
+  // Threads of to_thread::run, at work or idle.
+  std::size_t threads = 0;
+  // In wait_readable or wait_writable.
+  std::size_t tasks_waiting_for_descriptors = 0;
 };
 
 // As they stand now. Not a checkpoint. Throws MisuseError outside a run.

@@ -4,6 +4,7 @@
 #include <trio/errors.hpp>
 #include <trio/time.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,8 +12,11 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace trio {
+
+class Instrument;
 
 // What run() does about SIGINT.
 enum class Sigint {
@@ -39,6 +43,10 @@ struct RunOptions {
   // Asks epoll in every pass, as trio does, instead of at bounded intervals.
   bool poll_every_pass = false;
   Sigint sigint = Sigint::interrupts;
+  // Are told of what the run does; must live as long.
+  std::vector<Instrument*> instruments = {};
+  // How long a thread of to_thread::run is kept for another call.
+  Duration idle_threads_end_after = std::chrono::seconds(10);
   // Has an overflow of a task's stack reported on stderr, by the name of the task, before the
   // process dies of it. The first such run of a process installs a handler of SIGSEGV, which stays
   // when the run ends and hands every signal on to the handler (or default) that it has found.
@@ -67,9 +75,10 @@ template <class F, class Result> struct KeepingResult : Wrapper {
 // checkpoint.
 //
 // What it does to the process: SIGINT has a handler during the run (RunOptions::sigint), SIGSEGV
-// from the first run on (RunOptions::report_stack_overflows). Fibers of Boost.Fiber that the thread
-// has stand still meanwhile, and go on afterwards under Boost's round_robin, whatever algorithm
-// they were under. Mirrors trio.run.
+// from the first run on (RunOptions::report_stack_overflows), as has std::terminate, to say so if a
+// Cancelled could not leave a noexcept function. Fibers of Boost.Fiber that the thread has stand
+// still meanwhile, and go on afterwards under Boost's round_robin, whatever algorithm they were
+// under. Mirrors trio.run.
 template <class F, class... A> auto run(RunOptions const& options, F&& fn, A&&... args) {
   using Result = std::invoke_result_t<std::decay_t<F>, std::decay_t<A>...>;
   static_assert(!std::is_reference_v<Result>,

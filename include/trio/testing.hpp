@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/cancel_scope.hpp>
+#include <trio/error_pattern.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/run.hpp>
 #include <trio/time.hpp>

@@ -171,8 +171,10 @@ std::exception_ptr CancelScope::close(std::exception_ptr error) noexcept {
 void CancelScope::register_deadline() noexcept {
   detail::DeadlineHeap& deadlines = runner_->deadlines();
   deadlines.remove(*this);
-  if (state_ == State::open && deadline_ != never && !cancel_called_)
+  if (state_ == State::open && deadline_ != never && !cancel_called_) {
     deadlines.insert(*this, deadline_);
+    runner_->nudge_host();
+  }
 }
 
 void CancelScope::check_thread() const {

@@ -11,7 +11,7 @@ using detail::Poller;
 using detail::Runner;
 
 namespace detail_abort {
-void wait(AbortRef abort) { Runner::of_current_task().wait_task_rescheduled(abort); }
+void wait(AbortRef abort) { Runner::of_waiting_task().wait_task_rescheduled(abort); }
 }  // namespace detail_abort
 
 void detail_wake::check(Task& task) {
@@ -31,11 +31,11 @@ bool in_task() noexcept {
   return runner && runner->in_task();
 }
 
-void checkpoint() { Runner::of_current_task().checkpoint(); }
+void checkpoint() { Runner::of_waiting_task().checkpoint(); }
 
-void checkpoint_if_cancelled() { Runner::of_current_task().checkpoint_if_cancelled(); }
+void checkpoint_if_cancelled() { Runner::of_waiting_task().checkpoint_if_cancelled(); }
 
-void cancel_shielded_checkpoint() { Runner::of_current_task().cancel_shielded_checkpoint(); }
+void cancel_shielded_checkpoint() { Runner::of_waiting_task().cancel_shielded_checkpoint(); }
 
 Task& detail_system::spawn(std::unique_ptr<detail::Job> job, std::string name) {
   return Runner::current().spawn_system_task(std::move(job), std::move(name));

@@ -28,7 +28,7 @@ bool is_interrupt(std::exception_ptr const& error) {
 
 }  // namespace
 
-Nursery::Nursery() : parent_task_(detail::Runner::current_task()) {
+Nursery::Nursery() : parent_task_(detail::Runner::waiting_task()) {
   parent_task_.open_nurseries.push_back(*this);
   scope_.open(parent_task_);
 }

@@ -33,7 +33,11 @@ class Poller {
   void notify_closing(int fd);
   void notify_readable(int fd);
 
-  bool has_waiters() const noexcept { return waiters_ > 0; }
+  // Readable when poll() has something to tell.
+  int descriptor() const noexcept { return epoll_fd_; }
+
+  // How many tasks wait.
+  std::size_t waiters() const noexcept { return waiters_; }
 
  private:
   struct Waiters {

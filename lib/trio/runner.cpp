@@ -3,6 +3,7 @@
 
 #include "sigint.hpp"
 #include "switching.hpp"
+#include "terminate.hpp"
 
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
@@ -61,8 +62,11 @@ Runner::Runner(RunOptions const& options)
       switcher_(options.stack_size, options.max_guarded_stacks, run_task),
       entry_queue_(std::make_shared<lowlevel::detail_token::EntryQueue>()),
       poller_(entry_queue_->wake_descriptor()),
-      random_(options.shuffle_seed.value_or(0)) {
+      threads_(options.idle_threads_end_after),
+      random_(options.shuffle_seed.value_or(0)),
+      instruments_(options.instruments) {
   if (!clock_) clock_ = own_clock_.get();
+  report_terminations();
   if (options_.report_stack_overflows) {
     report_stack_overflows();
     prepare_thread_for_overflow_reports();
@@ -81,10 +85,20 @@ Runner::~Runner() {
 void Runner::run(std::unique_ptr<Job> main) {
   {
     SigintHandler const sigint(*this, options_.sigint);
-    init_task_ =
-        &spawn(make_job([this, &main] { init(std::move(main)); }), "<init>", nullptr, nullptr);
+    begin(std::move(main));
     loop();
   }
+  end();
+}
+
+void Runner::begin(std::unique_ptr<Job> main) {
+  instruments_.tell(&Instrument::before_run);
+  auto first = [this, main = std::move(main)]() mutable { init(std::move(main)); };
+  init_task_ = &spawn(make_job(std::move(first)), "<init>", nullptr, nullptr);
+}
+
+void Runner::end() {
+  instruments_.tell(&Instrument::after_run);
   if (init_error_)
     throw TrioInternalError("trio: a system task of the run failed: " + describe(init_error_),
                             init_error_);
@@ -92,14 +106,35 @@ void Runner::run(std::unique_ptr<Job> main) {
   if (main_error_) std::rethrow_exception(main_error_);
 }
 
+namespace {
+
+// Of what the run loop throws. The tasks' stacks cannot be unwound from here, and hold references
+// into each other.
+[[noreturn]] void end_process() noexcept {
+  std::fprintf(stderr, "trio: the run loop failed; no task can go on: %s\n",
+               describe(std::current_exception()).c_str());
+  std::abort();
+}
+
+}  // namespace
+
 void Runner::loop() noexcept {
   try {
-    while (living_ > 0) pass();
+    while (!is_over()) pass();
   } catch (...) {
-    // The tasks' stacks cannot be unwound from here, and hold references into each other.
-    std::fprintf(stderr, "trio: the run loop failed; no task can go on: %s\n",
-                 describe(std::current_exception()).c_str());
-    std::abort();
+    end_process();
+  }
+}
+
+Duration Runner::pass_as_guest(Primed& primed) noexcept {
+  try {
+    is_guest_ = true;
+    host_has_thread_ = false;
+    finish_pass(primed, poll(std::chrono::nanoseconds(0)));
+    host_has_thread_ = true;
+    return may_sleep(primed);
+  } catch (...) {
+    end_process();
   }
 }
 
@@ -164,6 +199,9 @@ TaskRecord& Runner::spawn(std::unique_ptr<Job> job, std::string name, Nursery* n
   }
   record.enter_scope(nursery ? nursery->scope_ : root_scope_);
   tasks_.push_back(record);
+  nudge_host();
+  instruments_.tell(&Instrument::task_spawned, record);
+  instruments_.tell(&Instrument::task_scheduled, record);
   return record;
 }
 
@@ -189,6 +227,7 @@ void Runner::run_task(TaskRecord& task) noexcept {
 
 void Runner::task_exited(TaskRecord& task) {
   std::unique_ptr<TaskRecord> const owner(&task);
+  instruments_.tell(&Instrument::task_exited, task);
   // Before anything of it goes.
   task.Hook<AnyTaskTag>::unlink();
   if (task.fiber) switcher_.release(*task.fiber);
@@ -214,9 +253,13 @@ void Runner::pass() {
   Primed primed = Primed::no;
   std::size_t events = 0;
   if (ready_.empty() || entry_queue_->was_woken() || poll_is_due())
-    events = poll(primed);
+    events = poll(may_sleep(primed));
   else if (++passes_since_tick_ >= passes_between_looks)
     look_at_clock();
+  finish_pass(primed, events);
+}
+
+void Runner::finish_pass(Primed primed, std::size_t events) {
   // Only now: poll() has swallowed what would have ended the next one.
   bool const woken = entry_queue_->take_wake();
   if (woken && entry_waiter_) reschedule(*std::exchange(entry_waiter_, nullptr), nullptr);
@@ -235,7 +278,7 @@ void Runner::pass() {
 
 bool Runner::poll_is_due() {
   if (options_.poll_every_pass) return true;
-  if (!poller_.has_waiters()) return false;
+  if (poller_.waiters() == 0) return false;
   return steps_since_poll_ >= steps_between_polls || look_at_clock() != last_poll_tick_;
 }
 
@@ -245,25 +288,29 @@ std::int64_t Runner::look_at_clock() noexcept {
   return tick_;
 }
 
-std::size_t Runner::poll(Primed& primed) {
-  Duration timeout = std::chrono::nanoseconds(0);
-  if (ready_.empty()) {
-    timeout = longest_sleep;
-    if (!deadlines_.empty())
-      timeout = std::min(clock_->real_time_until(deadlines_.next()), timeout);
-    if (!idle_waiters_.empty()) {
-      if (Duration const cushion = idle_waiters_.begin()->first; cushion < timeout) {
-        timeout = cushion;
-        primed = Primed::idle;
-      }
-    } else if (!deadlines_.empty() && clock_->autojump_threshold() < timeout) {
-      timeout = clock_->autojump_threshold();
-      primed = Primed::autojump;
+Duration Runner::may_sleep(Primed& primed) {
+  primed = Primed::no;
+  if (!ready_.empty()) return std::chrono::nanoseconds(0);
+  Duration timeout = longest_sleep;
+  if (!deadlines_.empty()) timeout = std::min(clock_->real_time_until(deadlines_.next()), timeout);
+  if (!idle_waiters_.empty()) {
+    if (Duration const cushion = idle_waiters_.begin()->first; cushion < timeout) {
+      timeout = cushion;
+      primed = Primed::idle;
     }
+  } else if (!deadlines_.empty() && clock_->autojump_threshold() < timeout) {
+    timeout = clock_->autojump_threshold();
+    primed = Primed::autojump;
   }
-  ++polls_;
   // A user's clock may say anything.
-  std::size_t const events = poller_.poll(std::max(timeout, Duration(std::chrono::nanoseconds(0))));
+  return std::max(timeout, Duration(std::chrono::nanoseconds(0)));
+}
+
+std::size_t Runner::poll(Duration timeout) {
+  ++polls_;
+  instruments_.tell(&Instrument::before_io_wait, timeout);
+  std::size_t const events = poller_.poll(timeout);
+  instruments_.tell(&Instrument::after_io_wait, timeout);
   steps_since_poll_ = 0;
   last_poll_tick_ = look_at_clock();
   return events;
@@ -329,7 +376,11 @@ void Runner::step(TaskRecord& task) {
     }
   }
   running_ = &task;
+  beat(1);
+  instruments_.tell(&Instrument::before_task_step, task);
   switcher_.step(*task.fiber);
+  instruments_.tell(&Instrument::after_task_step, task);
+  beat(1);
   running_ = nullptr;
   if (task.finished) task_exited(task);
 }
@@ -338,6 +389,8 @@ void Runner::make_ready(TaskRecord& task) {
   task.parked = false;
   task.abort = {};
   ready_.push_back(&task);
+  nudge_host();
+  instruments_.tell(&Instrument::task_scheduled, task);
 }
 
 void Runner::check_wakeable(TaskRecord const& task) const {
@@ -384,19 +437,23 @@ void Runner::count_cancel_point() {
 }
 
 bool Runner::may_skip_switch() {
-  if (!ready_.empty() || batch_next_ < batch_.size()) return false;
+  if (!ready_.empty() || batch_next_ < batch_.size() || is_guest_ || !instruments_.empty())
+    return false;
   if (!idle_waiters_.empty() || entry_queue_->was_woken() ||
       interrupt_.load(std::memory_order_relaxed))
     return false;
   if (!deadlines_.empty() && deadlines_.next() <= now()) return false;
   ++steps_since_poll_;
-  return !poll_is_due();
+  if (poll_is_due()) return false;
+  beat(2);
+  return true;
 }
 
 void Runner::let_others_run(TaskRecord& task) noexcept {
   ++task.counts.schedule_points;
   if (may_skip_switch()) return;
   ready_.push_back(&task);
+  instruments_.tell(&Instrument::task_scheduled, task);
   switcher_.park(*task.fiber);
 }
 
@@ -460,6 +517,8 @@ lowlevel::RunStatistics Runner::statistics() const {
   statistics.steps = steps_;
   statistics.polls = polls_;
   statistics.stacks = switcher_.fibers_made();
+  statistics.threads = threads_.size();
+  statistics.tasks_waiting_for_descriptors = poller_.waiters();
   return statistics;
 }
 

@@ -3,8 +3,11 @@
 #include "deadline_heap.hpp"
 #include "entry_queue.hpp"
 #include "fiber.hpp"
+#include "instruments.hpp"
+#include "no_waiting.hpp"
 #include "poller.hpp"
 #include "task_record.hpp"
+#include "thread_cache.hpp"
 
 #include <trio/lowlevel.hpp>
 #include <trio/nursery.hpp>
@@ -19,6 +22,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -44,11 +48,41 @@ class Runner {
   // The run of the task that calls; throws MisuseError outside of tasks.
   static Runner& of_current_task();
 
+  // The same, for what waits: throws MisuseError where a task must not.
+  static Runner& of_waiting_task() {
+    Runner& runner = of_current_task();
+    runner.no_waiting_.check();
+    runner.instruments_.check_not_telling();
+    return runner;
+  }
+
   // The task that calls; throws MisuseError outside of tasks.
   static TaskRecord& current_task() { return *of_current_task().running_; }
 
+  static TaskRecord& waiting_task() { return *of_waiting_task().running_; }
+
   // The whole life of the run.
   void run(std::unique_ptr<Job> main);
+
+  enum class Primed { no, idle, autojump };
+
+  // The same in steps, as a guest of another loop: begin(), then pass_as_guest() until is_over(),
+  // then end(). Between passes the thread's other code may do what it likes with the run.
+  void begin(std::unique_ptr<Job> main);
+  // A pass that does not sleep. `primed`: what is to happen if nothing has happened since the pass
+  // before; then, what if nothing happens until the next. Returns how long the host may sleep until
+  // then, unless the poller's descriptor becomes readable.
+  Duration pass_as_guest(Primed& primed) noexcept;
+
+  bool is_over() const noexcept { return living_ == 0; }
+
+  // Throws what run() throws.
+  void end();
+
+  // Something has become due: a guest's host must not sleep on.
+  void nudge_host() noexcept {
+    if (host_has_thread_ && !entry_queue_->was_woken()) entry_queue_->wake();
+  }
 
   // Adds a task, to run at the next pass. `nursery` is null for the first task only.
   TaskRecord& spawn(std::unique_ptr<Job> job, std::string name, Nursery* nursery,
@@ -110,6 +144,13 @@ class Runner {
 
   Switcher& switcher() noexcept { return switcher_; }
 
+  ThreadCache& threads() noexcept { return threads_; }
+
+  Instruments& instruments() noexcept { return instruments_; }
+
+  // Odd while a task runs; grows with each step and each checkpoint. For other threads to look at.
+  std::uint64_t pulse() const noexcept { return pulse_.load(std::memory_order_relaxed); }
+
   // Of the task that runs now; empty outside of tasks.
   std::string running_name() const { return running_ ? running_->name() : std::string(); }
 
@@ -119,11 +160,14 @@ class Runner {
     return entry_queue_;
   }
 
+  // The run's RunVars, by their addresses.
+  std::unordered_map<void const*, std::shared_ptr<void>>& variables() noexcept {
+    return variables_;
+  }
+
   lowlevel::RunStatistics statistics() const;
 
  private:
-  enum class Primed { no, idle, autojump };
-
   // A task in sleep_until, on its own stack.
   struct Sleeper : DeadlineEntry {
     Sleeper(TaskRecord& sleeping, DeadlineHeap& heap)
@@ -151,10 +195,18 @@ class Runner {
 
   // What the loop calls on its way to a switch, and a checkpoint on its: see switching.hpp.
   [[gnu::always_inline]] inline void pass();
+  [[gnu::always_inline]] inline void finish_pass(Primed primed, std::size_t events);
   [[gnu::always_inline]] inline void run_batch();
   [[gnu::always_inline]] inline void step(TaskRecord& task);
   [[gnu::always_inline]] inline void let_others_run(TaskRecord& task) noexcept;
-  std::size_t poll(Primed& primed);
+  // How long the next pass may sleep, and what is to happen if nothing wakes it.
+  Duration may_sleep(Primed& primed);
+  std::size_t poll(Duration timeout);
+
+  void beat(std::uint64_t by) noexcept {
+    pulse_.store(pulse_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+
   bool poll_is_due();
   std::int64_t look_at_clock() noexcept;
   bool expire_deadlines();
@@ -168,14 +220,19 @@ class Runner {
   static thread_local Runner* of_this_thread_;
 
   RunOptions const options_;
+  std::unordered_map<void const*, std::shared_ptr<void>> variables_;
   Clock* clock_;
   std::unique_ptr<Clock> own_clock_;
   Switcher switcher_;
   std::shared_ptr<lowlevel::detail_token::EntryQueue> entry_queue_;
   Poller poller_;
+  ThreadCache threads_;
   DeadlineHeap deadlines_;
   CancelScope root_scope_;
   std::mt19937_64 random_;
+
+  NoWaiting const no_waiting_;
+  Instruments instruments_;
 
   // Ready for the next pass; and the tasks of this one, from batch_next_ on still to run.
   std::vector<TaskRecord*> ready_;
@@ -186,11 +243,16 @@ class Runner {
   std::size_t living_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t polls_ = 0;
+  std::atomic<std::uint64_t> pulse_ = 0;
   std::uint64_t steps_since_poll_ = 0;
   std::int64_t last_poll_tick_ = 0;
   // What the kernel's coarse clock said when it was last looked at, and how many passes ago.
   std::int64_t tick_ = 0;
   std::uint64_t passes_since_tick_ = 0;
+
+  // A guest, whose host wants a turn at every checkpoint; and it has one now, between two passes.
+  bool is_guest_ = false;
+  bool host_has_thread_ = false;
 
   // By cushion, then by arrival; each takes itself out.
   std::multimap<Duration, TaskRecord*> idle_waiters_;

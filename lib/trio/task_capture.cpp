@@ -37,6 +37,13 @@ void TaskCapture::take(Runner const& runner, WalkRunning walk_running) noexcept 
   }
 }
 
+void TaskCapture::take_running(Runner const& runner, WalkRunning walk_running) noexcept {
+  taken_ = 0;
+  left_out_ = 0;
+  if (TaskRecord const* task = runner.running())
+    write_down(entries_[taken_++], {frames_.data(), max_frames_}, *task, runner, walk_running);
+}
+
 void TaskCapture::write_down(Entry& entry, std::span<void const*> frames, TaskRecord const& task,
                              Runner const& runner, WalkRunning walk_running) noexcept {
   bool const is_running = &task == runner.running();

@@ -31,6 +31,9 @@ class TaskCapture {
   // On the run's thread. Safe in a signal handler, wherever it interrupts the run.
   void take(Runner const& runner, WalkRunning walk_running) noexcept;
 
+  // The same of nothing but the task that runs now, if one does.
+  void take_running(Runner const& runner, WalkRunning walk_running) noexcept;
+
   // What was taken.
   TaskTree tree() const;
 

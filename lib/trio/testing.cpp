@@ -54,7 +54,7 @@ void MockClock::set_autojump_threshold(Duration threshold) {
 }
 
 void wait_all_tasks_blocked(Duration cushion) {
-  detail::Runner::of_current_task().wait_all_tasks_blocked(cushion);
+  detail::Runner::of_waiting_task().wait_all_tasks_blocked(cushion);
 }
 
 void Sequencer::wait_for_turn(int position) {

@@ -28,7 +28,7 @@ Time RunClock::now() { return current_time(); }
 Time current_time() { return detail::Runner::current().now(); }
 
 void sleep_until(Time deadline) {
-  detail::Runner& runner = detail::Runner::of_current_task();
+  detail::Runner& runner = detail::Runner::of_waiting_task();
   if (deadline <= runner.now())
     runner.checkpoint();
   else if (deadline == never)

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -358,6 +359,34 @@ TEST_CASE("brute force: who waits in a condition leaves with its lock held") {
               condition.notify(2);
               trio::sleep(1s);
             }
+          });
+        });
+  });
+}
+
+TEST_CASE("brute force: a limiter gets its tokens back, however many it has meanwhile") {
+  brute_force([] {
+    trio::CapacityLimiter limiter(2);
+    std::size_t inside = 0;
+    checked(
+        [&] {
+          CHECK(inside == 0);
+          CHECK(limiter.borrowed_tokens() == 0);
+          CHECK(limiter.statistics().tasks_waiting == 0);
+        },
+        [&] {
+          trio::open_nursery([&](trio::Nursery& nursery) {
+            for (int i = 0; i < 5; ++i)
+              nursery.start_soon([&, i] {
+                auto const held = limiter.guard();
+                CHECK(++inside <= 3);
+                AtEnd const leave{[&] { --inside; }};
+                trio::sleep(i * 1s);
+              });
+            trio::sleep(1s);
+            limiter.set_total_tokens(0);
+            trio::sleep(5s);
+            limiter.set_total_tokens(3);
           });
         });
   });
@@ -798,6 +827,74 @@ TEST_CASE("brute force: system tasks and calls from outside") {
             ++accepted;
           });
         });
+  });
+}
+
+TEST_CASE("brute force: threads that call back") {
+  brute_force([] {
+    trio::CapacityLimiter limiter(1);
+    checked([&] { CHECK(limiter.borrowed_tokens() == 0); },
+            [&] {
+              trio::open_nursery([&](trio::Nursery& nursery) {
+                for (int i = 0; i < 2; ++i)
+                  nursery.start_soon([&] {
+                    Alive const alive;
+                    // Never abandoned, so that the thread may refer to what lives here.
+                    int const answer = trio::to_thread::run({.limiter = &limiter}, [&] {
+                      trio::from_thread::check_cancelled();
+                      return trio::from_thread::run([&] {
+                        Alive const called_back;
+                        trio::sleep(1s);
+                        return 7;
+                      });
+                    });
+                    CHECK(answer == 7);
+                  });
+                trio::sleep(1s);
+              });
+            });
+  });
+}
+
+TEST_CASE("brute force: threads that are abandoned") {
+  brute_force([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      for (int i = 0; i < 2; ++i)
+        nursery.start_soon([i] {
+          Alive const alive;
+          int const answer = trio::to_thread::run({.abandon_on_cancel = true}, [i] { return i; });
+          CHECK(answer == i);
+        });
+      trio::to_thread::run({.abandon_on_cancel = true}, [] {});
+      checkpoint();
+    });
+  });
+}
+
+TEST_CASE("brute force: signals are received or left") {
+  brute_force([] {
+    // What is left would be raised again.
+    struct sigaction before = {};
+    struct sigaction ignored = {};
+    ignored.sa_handler = SIG_IGN;
+    sigaction(SIGUSR1, &ignored, &before);
+    checked([&] { sigaction(SIGUSR1, &before, nullptr); },
+            [] {
+              auto signals = trio::open_signal_receiver({SIGUSR1});
+              trio::open_nursery([&](trio::Nursery& nursery) {
+                nursery.start_soon([&] {
+                  Alive const alive;
+                  for (int i = 0; i < 2; ++i) {
+                    int const signal = signals.receive();
+                    CHECK(signal == SIGUSR1);
+                  }
+                });
+                trio::testing::wait_all_tasks_blocked();
+                raise(SIGUSR1);
+                trio::testing::wait_all_tasks_blocked();
+                raise(SIGUSR1);
+              });
+            });
   });
 }
 

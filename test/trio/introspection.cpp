@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 using namespace support;
 using trio::lowlevel::checkpoint;
@@ -318,6 +320,24 @@ TEST_CASE("the statistics count what is queued from outside [R:307]") {
     CHECK(current_statistics().run_sync_soon_queue == 2);
     wait_all_tasks_blocked();
     CHECK(current_statistics().run_sync_soon_queue == 0);
+  });
+}
+
+TEST_CASE("the statistics count threads, and tasks that wait for descriptors [R:307]") {
+  trio::run([] {
+    int const fd = eventfd(0, EFD_CLOEXEC);
+    CHECK(current_statistics().threads == 0);
+    CHECK(current_statistics().tasks_waiting_for_descriptors == 0);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] { trio::lowlevel::wait_readable(fd); });
+      wait_all_tasks_blocked();
+      CHECK(current_statistics().tasks_waiting_for_descriptors == 1);
+      trio::to_thread::run([] {});
+      CHECK(current_statistics().threads == 1);
+      nursery.cancel_scope().cancel();
+    });
+    CHECK(current_statistics().tasks_waiting_for_descriptors == 0);
+    close(fd);
   });
 }
 

@@ -3,17 +3,12 @@
 #include <trio/testing.hpp>
 #include <trio/trio.hpp>
 
-#include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <exception>
 #include <functional>
-#include <numeric>
-#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -73,77 +68,9 @@ template <class F> std::exception_ptr thrown_by(F&& fn) {
   return nullptr;
 }
 
-// What an exception should be: see of() and group().
-class Pattern {
- public:
-  using Accepts = std::function<bool(std::exception_ptr const&)>;
-
-  Pattern(std::string text, Accepts accepts)
-      : text_(std::move(text)), accepts_(std::move(accepts)) {}
-
-  bool accepts(std::exception_ptr const& error) const { return accepts_(error); }
-
-  std::string const& text() const noexcept { return text_; }
-
- private:
-  std::string text_;
-  Accepts accepts_;
-};
-
-// A T or something derived from it; no group.
-template <class T> Pattern of() {
-  return Pattern(typeid(T).name(), [](std::exception_ptr const& error) {
-    return !trio::exception_cast<trio::BaseExceptionGroup>(error) &&
-           trio::exception_cast<T>(error) != nullptr;
-  });
-}
-
-// The same, with this what().
-template <class T> Pattern of(std::string const& what) {
-  return Pattern(of<T>().text() + "(" + what + ")", [what](std::exception_ptr const& error) {
-    return of<T>().accepts(error) && trio::exception_cast<T>(error)->what() == what;
-  });
-}
-
-// A group with exactly these members, in any order, and of the type that becomes them.
-template <class... P> Pattern group(P... members) {
-  std::vector<Pattern> const wanted{std::move(members)...};
-  std::string text = "group(";
-  for (Pattern const& member : wanted) text += (&member == &wanted[0] ? "" : ", ") + member.text();
-  return Pattern(text + ")", [wanted](std::exception_ptr const& error) {
-    auto const* got = trio::exception_cast<trio::BaseExceptionGroup>(error);
-    if (!got || got->exceptions().size() != wanted.size()) return false;
-    bool const only_errors = std::ranges::all_of(got->leaves(), [](auto const& leaf) {
-      return trio::exception_cast<std::exception>(leaf) != nullptr;
-    });
-    if (only_errors != (trio::exception_cast<std::exception>(error) != nullptr)) return false;
-    std::vector<std::size_t> order(wanted.size());
-    std::iota(order.begin(), order.end(), 0u);
-    do {
-      bool const fits = std::ranges::all_of(order, [&, i = std::size_t{0}](std::size_t at) mutable {
-        return wanted[i++].accepts(got->exceptions()[at]);
-      });
-      if (fits) return true;
-    } while (std::ranges::next_permutation(order).found);
-    return false;
-  });
-}
-
-// Whether an exception fits a pattern, and for a failed CHECK, what was wanted and what came.
-struct Verdict {
-  bool fits;
-  std::string text;
-
-  explicit operator bool() const noexcept { return fits; }
-
-  friend std::ostream& operator<<(std::ostream& out, Verdict const& verdict) {
-    return out << verdict.text;
-  }
-};
-
-inline Verdict matches(std::exception_ptr const& error, Pattern const& pattern) {
-  return {pattern.accepts(error), trio::describe(error) + " against " + pattern.text()};
-}
+using trio::testing::group;
+using trio::testing::matches;
+using trio::testing::of;
 
 }  // namespace support
 

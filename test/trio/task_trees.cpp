@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "child_process.hpp"
 #include "support.hpp"
 
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,14 +26,6 @@ using trio::TaskState;
 using trio::TaskTree;
 using trio::lowlevel::checkpoint;
 using trio::testing::wait_all_tasks_blocked;
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool under_tsan = true;
-#elif defined(__has_feature)
-constexpr bool under_tsan = __has_feature(thread_sanitizer);
-#else
-constexpr bool under_tsan = false;
-#endif
 
 // Functions of the user that wait.
 namespace waiter {
@@ -51,8 +45,9 @@ namespace waiter {
   asm volatile("");
 }
 
-// Calls nothing, not even std::atomic's functions.
-[[gnu::noinline]] void spins(bool const& stop) {
+// Tells that it spins. Calls nothing, not even std::atomic's functions.
+[[gnu::noinline]] void spins(bool& spinning, bool const& stop) {
+  __atomic_store_n(&spinning, true, __ATOMIC_RELAXED);
   while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {}
 }
 
@@ -103,22 +98,32 @@ template <class F> void with_nursery(F&& fn) {
   });
 }
 
+void wait_until(bool const& flag) {
+  while (!__atomic_load_n(&flag, __ATOMIC_RELAXED)) std::this_thread::yield();
+}
+
 void send(int signal) { kill(getpid(), signal); }
 
 // Prints at SIGUSR1, and tells of it.
 struct Watched {
   std::atomic<int> printed = 0;
+  trio::lowlevel::TrioToken token = trio::lowlevel::current_trio_token();
+  // Shared, as the run may set it when this has gone.
+  std::shared_ptr<trio::Event> event = std::make_shared<trio::Event>();
   trio::TaskTreeOnSignal on_signal;
 
   explicit Watched(trio::TaskTreeOptions options = {})
       : on_signal([&] {
-          options.afterwards = [this] { ++printed; };
+          options.afterwards = [this] {
+            ++printed;
+            printed.notify_all();
+            token.run_sync_soon([set = event] { set->set(); });
+          };
           return std::move(options);
         }()) {}
 
-  void wait_for_printing() const {
-    while (printed == 0) usleep(1000);
-  }
+  // In a thread; a task waits for the event.
+  void wait_for_printing() const { printed.wait(0); }
 };
 
 std::atomic<int> own_signals = 0;
@@ -408,11 +413,9 @@ TEST_CASE("hidden: SIGUSR1 comes while the loop waits" * doctest::skip()) {
     Watched watched({.heading = "Here are the tasks:"});
     with_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon({.name = "sleeper"}, waiter::sleeps);
-      std::thread other([] {
-        usleep(50'000);
-        send(SIGUSR1);
-      });
-      while (watched.printed == 0) trio::sleep(5ms);
+      wait_all_tasks_blocked();
+      std::thread other([] { send(SIGUSR1); });
+      watched.event->wait();
       other.join();
     });
   });
@@ -429,12 +432,13 @@ TEST_CASE("at a signal the tree is printed") {
 TEST_CASE("hidden: SIGUSR1 comes while a task spins" * doctest::skip()) {
   trio::run([] {
     Watched watched;
+    bool spinning = false;
     bool stop = false;
     with_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon({.name = "sleeper"}, waiter::sleeps);
-      nursery.start_soon({.name = "spinner"}, waiter::spins, std::ref(stop));
+      nursery.start_soon({.name = "spinner"}, waiter::spins, std::ref(spinning), std::ref(stop));
       std::thread other([&] {
-        usleep(50'000);
+        wait_until(spinning);
         send(SIGUSR1);
         watched.wait_for_printing();
         __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
@@ -457,14 +461,15 @@ TEST_CASE("hidden: SIGUSR1 comes while a task spins that has room for one frame"
           doctest::skip()) {
   trio::run([] {
     Watched watched({.max_frames = 1});
+    bool spinning = false;
     bool stop = false;
     std::thread other([&] {
-      usleep(50'000);
+      wait_until(spinning);
       send(SIGUSR1);
       watched.wait_for_printing();
       __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     });
-    waiter::spins(stop);
+    waiter::spins(spinning, stop);
     other.join();
   });
 }
@@ -494,7 +499,7 @@ TEST_CASE("hidden: SIGUSR1 comes to another thread" * doctest::skip()) {
   trio::run([] {
     Watched watched;
     std::thread([&] { pthread_kill(pthread_self(), SIGUSR1); }).join();
-    while (watched.printed == 0) trio::sleep(5ms);
+    watched.event->wait();
   });
 }
 
@@ -511,7 +516,7 @@ TEST_CASE("hidden: SIGUSR1 comes to a run of thousands of tasks" * doctest::skip
       for (int i = 0; i < 4000; ++i) nursery.start_soon({.name = "sleeper"}, waiter::sleeps);
       wait_all_tasks_blocked();
       send(SIGUSR1);
-      while (watched.printed == 0) trio::sleep(5ms);
+      watched.event->wait();
     });
   });
 }
@@ -531,7 +536,7 @@ TEST_CASE("hidden: SIGUSR1 comes all the time" * doctest::skip()) {
     std::thread other([&] {
       while (!stop) {
         send(SIGUSR1);
-        usleep(50);
+        std::this_thread::yield();
       }
     });
     auto [there, here] = trio::open_memory_channel<int>(0);
