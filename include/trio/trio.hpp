@@ -6,6 +6,7 @@
 #include <trio/capacity_limiter.hpp>
 #include <trio/combinators.hpp>
 #include <trio/condition.hpp>
+#include <trio/descriptor.hpp>
 #include <trio/errors.hpp>
 #include <trio/event.hpp>
 #include <trio/exception_group.hpp>

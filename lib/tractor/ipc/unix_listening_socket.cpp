@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "unix_listening_socket.hpp"
 
-#include "../descriptor.hpp"
+#include <trio/descriptor.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -42,7 +42,7 @@ int unix_socket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NON
 
 // Opens the directory if nobody else can put anything into it.
 int open_private(std::string const& directory) {
-  Descriptor opened(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  trio::Descriptor opened(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat status = {};
   if (opened.get() < 0 || fstat(opened.get(), &status) != 0)
     fail(errno, "cannot listen in " + directory);
@@ -54,7 +54,7 @@ int open_private(std::string const& directory) {
 
 // Whether some process listens there.
 bool is_live(sockaddr_un const& address) {
-  Descriptor const probe(unix_socket());
+  trio::Descriptor const probe(unix_socket());
   return connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN;
 }
 
@@ -63,11 +63,11 @@ bool is_live(sockaddr_un const& address) {
 UnixListeningSocket::UnixListeningSocket(std::string const& directory, std::string const& name)
     : path_(directory + "/" + name) {
   auto const address = address_of(path_);
-  Descriptor const held(open_private(directory));
+  trio::Descriptor const held(open_private(directory));
   // Whoever else takes over a dead process's name here waits for his turn.
   flock(held.get(), LOCK_EX);
 
-  Descriptor listening(unix_socket());
+  trio::Descriptor listening(unix_socket());
   if (listening.get() < 0) fail(errno, "cannot make a socket");
   int bound = bind(listening.get(), generic(address), sizeof address);
   if (bound != 0 && errno == EADDRINUSE) {

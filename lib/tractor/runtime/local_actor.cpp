@@ -361,7 +361,7 @@ void LocalActor::remove_child(runtime::Child& child) {
   signalled_.erase(&child);
 }
 
-void LocalActor::tell_signals_to(runtime::Child const& child, Descriptor process) {
+void LocalActor::tell_signals_to(runtime::Child const& child, trio::Descriptor process) {
   std::lock_guard const lock(signalled_mutex_);
   signalled_.emplace(&child, std::move(process));
 }
@@ -401,8 +401,8 @@ void LocalActor::kill_descendants_of(ActorId const& child) {
   if (ids.empty()) return;
   auto left = spawn::find_descendants(ids);
   for (int i = 0; i < sweeps && !left.empty(); ++i) {
-    for (Descriptor const& process : left) spawn::signal(process, SIGKILL);
-    for (Descriptor const& process : left)
+    for (trio::Descriptor const& process : left) spawn::signal(process, SIGKILL);
+    for (trio::Descriptor const& process : left)
       static_cast<void>(trio::move_on_after(sweep_patience,
                                             [&] { trio::lowlevel::wait_readable(process.get()); }));
     // They may have been starting others.

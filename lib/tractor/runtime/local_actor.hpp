@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "../descriptor.hpp"
 #include "../ipc/transport.hpp"
 #include "../spawn/inherited_specification.hpp"
 #include "../spawn/spawner.hpp"
@@ -11,6 +10,7 @@
 #include <tractor/expose.hpp>
 #include <tractor/root_options.hpp>
 #include <trio/cancelled.hpp>
+#include <trio/descriptor.hpp>
 #include <trio/event.hpp>
 #include <trio/lock.hpp>
 #include <trio/nursery.hpp>
@@ -102,7 +102,7 @@ class LocalActor final : public Actor {
   void ensure_warden();
   void remove_child(runtime::Child& child);
   // From now on it can take the signal that asks for task trees.
-  void tell_signals_to(runtime::Child const& child, Descriptor process);
+  void tell_signals_to(runtime::Child const& child, trio::Descriptor process);
   // Kills what a child has left behind. A checkpoint.
   void kill_descendants_of(ActorId const& child);
 
@@ -158,7 +158,7 @@ class LocalActor final : public Actor {
   std::vector<std::shared_ptr<runtime::Child>> children_;
   // Their processes, for the thread that prints task trees.
   std::mutex signalled_mutex_;
-  std::map<runtime::Child const*, Descriptor> signalled_;
+  std::map<runtime::Child const*, trio::Descriptor> signalled_;
   // The ids of children whose leavings are to be killed, at the next look.
   std::vector<std::string> to_sweep_;
   trio::Lock sweep_lock_;

@@ -36,8 +36,8 @@ std::string base() {
 
 // The lock that says that a directory's owner lives; none if somebody else holds it, or if there is
 // no such file.
-Descriptor lock(std::string const& directory, int flags) {
-  Descriptor file(
+trio::Descriptor lock(std::string const& directory, int flags) {
+  trio::Descriptor file(
       open((directory + "/owner").c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600));
   if (file.get() < 0 || flock(file.get(), LOCK_EX | LOCK_NB) < 0) return {};
   return file;
@@ -66,7 +66,7 @@ void remove_abandoned(std::string const& parent) {
   }
 }
 
-std::string make_locked(std::string const& parent, Descriptor& held) {
+std::string make_locked(std::string const& parent, trio::Descriptor& held) {
   for (;;) {
     std::string path = parent + "/" + prefix + std::to_string(getpid()) + "-XXXXXX";
     // Made with mode 0700.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "../descriptor.hpp"
+#include <trio/descriptor.hpp>
 
 #include <string>
 
@@ -22,7 +22,7 @@ class PrivateDirectory {
 
  private:
   std::string path_;
-  Descriptor lock_;
+  trio::Descriptor lock_;
 };
 
 }  // namespace tractor::runtime

@@ -44,8 +44,8 @@ SignalWatch::SignalWatch(std::vector<int> const& signals) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) < 0)
     throw std::system_error(errno, std::generic_category(), "tractor: a pipe for signals");
-  read_ = Descriptor(ends[0]);
-  write_ = Descriptor(ends[1]);
+  read_ = trio::Descriptor(ends[0]);
+  write_ = trio::Descriptor(ends[1]);
   int nobody = -1;
   if (!heard_by.compare_exchange_strong(nobody, ends[1])) return;
   for (int number : signals) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "../descriptor.hpp"
+#include <trio/descriptor.hpp>
 
 #include <vector>
 
@@ -25,8 +25,8 @@ class SignalWatch {
   static bool is_default(int signal) noexcept;
 
  private:
-  Descriptor read_;
-  Descriptor write_;
+  trio::Descriptor read_;
+  trio::Descriptor write_;
   std::vector<int> heard_;
 };
 

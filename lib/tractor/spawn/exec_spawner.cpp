@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "exec_spawner.hpp"
 
-#include "../descriptor.hpp"
 #include "inherited_specification.hpp"
 
 #include <tractor/errors.hpp>
+#include <trio/descriptor.hpp>
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/time.hpp>
@@ -37,7 +37,7 @@ constexpr std::chrono::milliseconds reap_interval(50);
 
 class ExecProcess final : public Process {
  public:
-  ExecProcess(pid_t pid, int pidfd, Descriptor lifeline, Descriptor errors) noexcept
+  ExecProcess(pid_t pid, int pidfd, trio::Descriptor lifeline, trio::Descriptor errors) noexcept
       : pid_(pid), pidfd_(pidfd), lifeline_(std::move(lifeline)), errors_(std::move(errors)) {}
 
   ~ExecProcess() override {
@@ -66,7 +66,9 @@ class ExecProcess final : public Process {
     if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
   }
 
-  Descriptor handle() const override { return Descriptor(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0)); }
+  trio::Descriptor handle() const override {
+    return trio::Descriptor(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0));
+  }
 
   int errors() const noexcept override { return errors_.get(); }
 
@@ -93,10 +95,10 @@ class ExecProcess final : public Process {
   }
 
   pid_t const pid_;
-  Descriptor const pidfd_;
+  trio::Descriptor const pidfd_;
   // Never written to: that it closes when we end, however that comes, is what it says.
-  Descriptor const lifeline_;
-  Descriptor const errors_;
+  trio::Descriptor const lifeline_;
+  trio::Descriptor const errors_;
   bool reaped_ = false;
   std::optional<ExitStatus> status_;
 };
@@ -174,22 +176,22 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) int be_born(void*
 }
 
 // Never at a number that it will have in the child or that another will be copied to.
-Descriptor above_reach(Descriptor given) {
-  Descriptor above(fcntl(given.get(), F_DUPFD_CLOEXEC, last_fixed_descriptor + 1));
+trio::Descriptor above_reach(trio::Descriptor given) {
+  trio::Descriptor above(fcntl(given.get(), F_DUPFD_CLOEXEC, last_fixed_descriptor + 1));
   if (above.get() < 0) cannot("make a descriptor for a new process");
   return above;
 }
 
 struct Pipe {
-  Descriptor read;
-  Descriptor write;
+  trio::Descriptor read;
+  trio::Descriptor write;
 };
 
 Pipe make_pipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) < 0) cannot("make a pipe for a new process");
-  Descriptor read(ends[0]);
-  Descriptor write(ends[1]);
+  trio::Descriptor read(ends[0]);
+  trio::Descriptor write(ends[1]);
   return {above_reach(std::move(read)), above_reach(std::move(write))};
 }
 
@@ -230,12 +232,12 @@ class ExecSpawner final : public Spawner {
 
     std::vector<std::string> variables = command.variables;
     std::vector<char*> const environment = environment_with(variables);
-    Descriptor const specification =
-        above_reach(Descriptor(make_specification_descriptor(command.specification.bytes())));
-    Descriptor opened(open("/dev/null", O_RDWR | O_CLOEXEC));
+    trio::Descriptor const specification =
+        above_reach(trio::Descriptor(make_specification_descriptor(command.specification.bytes())));
+    trio::Descriptor opened(open("/dev/null", O_RDWR | O_CLOEXEC));
     if (opened.get() < 0) cannot("open /dev/null");
-    Descriptor const null = above_reach(std::move(opened));
-    Descriptor const tree_errors(
+    trio::Descriptor const null = above_reach(std::move(opened));
+    trio::Descriptor const tree_errors(
         fcntl(spawn::tree_errors(), F_DUPFD_CLOEXEC, last_fixed_descriptor + 1));
     Pipe lifeline = make_pipe();
     Pipe errors;

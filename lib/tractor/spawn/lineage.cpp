@@ -19,7 +19,7 @@ namespace {
 // The environment with which `pid` executed its program, a zero before each variable; nothing more
 // than that if it is a zombie, or not ours to see.
 std::string environment_of(std::string const& pid) {
-  Descriptor const file(open(("/proc/" + pid + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
+  trio::Descriptor const file(open(("/proc/" + pid + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
   std::string environment(1, '\0');
   std::array<char, 16 * 1024> buffer;
   for (;;) {
@@ -52,8 +52,8 @@ std::string lineage_from_here(std::string_view id) {
   return (inherited.empty() ? inherited : inherited + "/") + std::string(id);
 }
 
-std::vector<Descriptor> find_descendants(std::span<std::string const> ids) {
-  std::vector<Descriptor> found;
+std::vector<trio::Descriptor> find_descendants(std::span<std::string const> ids) {
+  std::vector<trio::Descriptor> found;
   std::error_code ignored;
   for (auto const& entry : std::filesystem::directory_iterator("/proc", ignored)) {
     std::string const name = entry.path().filename();
@@ -61,14 +61,14 @@ std::vector<Descriptor> find_descendants(std::span<std::string const> ids) {
     auto const [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size() || pid == getpid()) continue;
     // First, so that what is read and what is killed are one and the same process.
-    Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    trio::Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
     if (process.get() >= 0 && is_descendant(environment_of(name), ids))
       found.push_back(std::move(process));
   }
   return found;
 }
 
-void signal(Descriptor const& process, int number) noexcept {
+void signal(trio::Descriptor const& process, int number) noexcept {
   syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "../descriptor.hpp"
+#include <trio/descriptor.hpp>
 
 #include <span>
 #include <string>
@@ -22,9 +22,9 @@ std::string lineage_from_here(std::string_view id);
 
 // Descriptors (pidfd) of the living processes, other than this one, in whose lineage one of `ids`
 // is. Reads all of /proc: some 10 us a process.
-std::vector<Descriptor> find_descendants(std::span<std::string const> ids);
+std::vector<trio::Descriptor> find_descendants(std::span<std::string const> ids);
 
 // Sends a signal to the process of a pidfd. Any thread.
-void signal(Descriptor const& process, int number) noexcept;
+void signal(trio::Descriptor const& process, int number) noexcept;
 
 }  // namespace tractor::spawn

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "../descriptor.hpp"
-
 #include <tractor/buffer.hpp>
+#include <trio/descriptor.hpp>
 
 #include <memory>
 #include <optional>
@@ -55,7 +54,7 @@ class Process {
   virtual void signal(int number) noexcept = 0;
 
   // Another descriptor (pidfd) for it, for other threads; none if it is no process of the kernel's.
-  virtual Descriptor handle() const = 0;
+  virtual trio::Descriptor handle() const = 0;
 
   // The reading end, non-blocking, of a pipe that is its standard error; -1 if it has another one.
   virtual int errors() const noexcept = 0;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "warden.hpp"
 
-#include "../descriptor.hpp"
 #include "inherited_specification.hpp"
 #include "lineage.hpp"
+
+#include <trio/descriptor.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -38,7 +39,7 @@ void keep_nothing_of_the_parent() {
 
 // Whichever tells first: the lifeline may be held open by somebody who was forked from the root.
 void await_end_of(pid_t root) {
-  Descriptor const process(static_cast<int>(syscall(SYS_pidfd_open, root, 0)));
+  trio::Descriptor const process(static_cast<int>(syscall(SYS_pidfd_open, root, 0)));
   // Somebody else may have its number by now.
   if (getppid() != root) return;
   pollfd ends[] = {{lifeline_descriptor, POLLIN, 0}, {process.get(), POLLIN, 0}};
@@ -51,8 +52,8 @@ void await_end_of(pid_t root) {
   // They may be starting others: until none is left.
   std::string const ids[] = {std::string(tree_id)};
   for (auto left = find_descendants(ids); !left.empty(); left = find_descendants(ids)) {
-    for (Descriptor const& process : left) signal(process, SIGKILL);
-    for (Descriptor const& process : left) {
+    for (trio::Descriptor const& process : left) signal(process, SIGKILL);
+    for (trio::Descriptor const& process : left) {
       pollfd gone = {process.get(), POLLIN, 0};
       poll(&gone, 1, patience_ms);
     }

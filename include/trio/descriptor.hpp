@@ -4,9 +4,10 @@
 
 #include <unistd.h>
 
-namespace tractor {
+namespace trio {
 
-// A file descriptor that is closed with its owner; -1 for none.
+// A file descriptor that is closed with its owner; -1 for none. It knows nothing of runs: what
+// tasks may wait for is closed by a stream or a listener, or after lowlevel::notify_closing.
 class Descriptor {
  public:
   Descriptor() = default;
@@ -33,4 +34,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace tractor
+}  // namespace trio
