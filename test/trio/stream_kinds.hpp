@@ -19,6 +19,11 @@ namespace support {
 using trio::testing::OneWayStreams;
 using TwoWays = trio::testing::TwoWayStreams<trio::HalfCloseableStream>;
 
+// Runs `fn` in real time; a hang of the real world, which no clock jumps over, fails the test.
+template <class F> void run_with_timeout(F&& fn) {
+  trio::run([&] { trio::fail_after(60s, fn); });
+}
+
 // Sends until there is no room for more.
 inline void clog(trio::SendStream& stream) {
   trio::open_nursery([&](trio::Nursery& nursery) {
