@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/broadcast.hpp>
+#include <trio/buffered_reader.hpp>
 #include <trio/cancel_scope.hpp>
 #include <trio/cancelled.hpp>
 #include <trio/capacity_limiter.hpp>
