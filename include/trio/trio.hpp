@@ -11,6 +11,7 @@
 #include <trio/errors.hpp>
 #include <trio/event.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/exit_status.hpp>
 #include <trio/fd_stream.hpp>
 #include <trio/from_thread.hpp>
 #include <trio/gather.hpp>
@@ -23,6 +24,7 @@
 #include <trio/lowlevel.hpp>
 #include <trio/memory_channel.hpp>
 #include <trio/nursery.hpp>
+#include <trio/owned_child.hpp>
 #include <trio/parking_lot.hpp>
 #include <trio/resolve.hpp>
 #include <trio/resource_cache.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "stderr_relay.hpp"
 
+#include <trio/detail/write_without_sigpipe.hpp>
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 
@@ -11,14 +12,12 @@
 #include <utility>
 
 #include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 namespace tractor::runtime {
 
 namespace {
 
-constexpr std::size_t longest_tail = 16 * 1024;
 constexpr std::size_t longest_queue = 1024 * 1024;
 // What a pipe holds at the most, by default: all that a dead process can have left in it.
 constexpr int reads_at_end = 16;
@@ -30,24 +29,6 @@ constexpr std::size_t longest_write = 4096;
 void wait_writable(int fd) {
   pollfd now = {fd, POLLOUT, 0};
   if (poll(&now, 1, 0) == 0) trio::lowlevel::wait_writable(fd);
-}
-
-// Nobody may read it any more: that is no reason to die.
-ssize_t write_without_sigpipe(int fd, void const* data, std::size_t size) {
-  sigset_t pipe_signal;
-  sigset_t before;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-  ssize_t const written = write(fd, data, size);
-  int const error = errno;
-  if (written < 0 && error == EPIPE) {
-    timespec const now = {};
-    sigtimedwait(&pipe_signal, nullptr, &now);
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  errno = error;
-  return written;
 }
 
 }  // namespace
@@ -76,8 +57,9 @@ void StderrOutlet::write_some() {
   if (dropped_ > 0)
     queue_.insert(0, "tractor: " + std::to_string(std::exchange(dropped_, 0)) +
                          " bytes of standard error were dropped, as nobody reads it\n");
-  ssize_t const written =
-      write_without_sigpipe(to_, queue_.data(), std::min(longest_write, queue_.size()));
+  // Nobody may read it any more: that is no reason to die.
+  ssize_t const written = trio::detail::write_without_sigpipe(
+      to_, queue_.data(), std::min(longest_write, queue_.size()));
   if (written > 0)
     queue_.erase(0, static_cast<std::size_t>(written));
   else if (errno != EINTR && errno != EAGAIN)
@@ -120,8 +102,7 @@ StderrRelay::Read StderrRelay::read_some() {
     return errno == EINTR ? Read::something : errno == EAGAIN ? Read::nothing_yet : Read::the_end;
   if (got == 0) return Read::the_end;
   std::string_view const text(buffer.data(), static_cast<std::size_t>(got));
-  tail_ += text;
-  if (tail_.size() > 2 * longest_tail) tail_ = tail();
+  tail_.add(text);
   pending_ += text;
   std::size_t const end_of_lines = pending_.rfind('\n') + 1;
   if (end_of_lines > 0)
@@ -135,13 +116,6 @@ void StderrRelay::pass_on(std::size_t count) {
   if (count == 0) return;
   outlet_.add(pending_.substr(0, count));
   pending_.erase(0, count);
-}
-
-std::string StderrRelay::tail() const {
-  if (tail_.size() <= longest_tail) return tail_;
-  std::size_t const cut = tail_.size() - longest_tail;
-  std::size_t const line = tail_.find('\n', cut);
-  return tail_.substr(line == std::string::npos || line + 1 == tail_.size() ? cut : line + 1);
 }
 
 }  // namespace tractor::runtime

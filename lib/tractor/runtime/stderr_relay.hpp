@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <trio/detail/tail.hpp>
 #include <trio/event.hpp>
 
 #include <cstddef>
@@ -45,7 +46,7 @@ class StderrRelay {
   void finish();
 
   // The last 16 KiB at the most, from the start of a line if there is one.
-  std::string tail() const;
+  std::string tail() const { return tail_.text(); }
 
  private:
   enum class Read { something, nothing_yet, the_end };
@@ -57,7 +58,7 @@ class StderrRelay {
   StderrOutlet& outlet_;
   // Not passed on yet: the begin of a line.
   std::string pending_;
-  std::string tail_;
+  trio::detail::Tail tail_;
   bool finished_ = false;
 };
 

@@ -5,14 +5,11 @@
 
 #include <tractor/errors.hpp>
 #include <trio/descriptor.hpp>
-#include <trio/io.hpp>
-#include <trio/lowlevel.hpp>
-#include <trio/time.hpp>
+#include <trio/detail/environment.hpp>
+#include <trio/owned_child.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <new>
@@ -26,81 +23,44 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace tractor::spawn {
 
 namespace {
 
-constexpr std::chrono::milliseconds reap_interval(50);
-
 class ExecProcess final : public Process {
  public:
-  ExecProcess(pid_t pid, int pidfd, trio::Descriptor lifeline, trio::Descriptor errors) noexcept
-      : pid_(pid), pidfd_(pidfd), lifeline_(std::move(lifeline)), errors_(std::move(errors)) {}
+  ExecProcess(pid_t pid, trio::Descriptor pidfd, trio::Descriptor lifeline,
+              trio::Descriptor errors) noexcept
+      : lifeline_(std::move(lifeline)), errors_(std::move(errors)), child_(pid, std::move(pidfd)) {}
 
-  ~ExecProcess() override {
-    signal(SIGKILL);
-    while (!reaped_) reap(0);
-  }
+  pid_t pid() const noexcept override { return child_.pid(); }
 
-  pid_t pid() const noexcept override { return pid_; }
+  std::optional<ExitStatus> wait() override { return child_.wait(); }
 
-  std::optional<ExitStatus> wait() override {
-    if (reaped_)
-      trio::lowlevel::checkpoint();
-    else
-      trio::lowlevel::wait_readable(pidfd_.get());
-    reap(WNOHANG);
-    // It has ended, but a debugger still holds what is left of it.
-    while (!reaped_) {
-      trio::sleep(reap_interval);
-      reap(WNOHANG);
-    }
-    return status_;
-  }
-
-  void signal(int number) noexcept override {
-    // By descriptor: the number may have been given to another process since.
-    if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
-  }
+  void signal(int number) noexcept override { child_.signal(number); }
 
   trio::Descriptor handle() const override {
-    return trio::Descriptor(fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0));
+    return trio::Descriptor(fcntl(child_.pidfd(), F_DUPFD_CLOEXEC, 0));
   }
 
   int errors() const noexcept override { return errors_.get(); }
 
   bool is_traced() const override {
     constexpr std::string_view key = "TracerPid:\t";
-    std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
+    std::ifstream file("/proc/" + std::to_string(pid()) + "/status");
     for (std::string line; std::getline(file, line);)
       if (line.starts_with(key)) return line.substr(key.size()) != "0";
     return false;
   }
 
  private:
-  void reap(int flags) noexcept {
-    if (reaped_) return;
-    siginfo_t info = {};
-    int const result = waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()),
-                              &info, WEXITED | flags);
-    if (result == 0 && info.si_pid == 0) return;
-    if (result == 0)
-      status_ = ExitStatus{info.si_status, info.si_code != CLD_EXITED};
-    else if (errno == EINTR)
-      return;
-    reaped_ = true;
-  }
-
-  pid_t const pid_;
-  trio::Descriptor const pidfd_;
   // Never written to: that it closes when we end, however that comes, is what it says.
   trio::Descriptor const lifeline_;
   trio::Descriptor const errors_;
-  bool reaped_ = false;
-  std::optional<ExitStatus> status_;
+  // Last, to be dead before its lifeline closes.
+  trio::lowlevel::OwnedChild child_;
 };
 
 // What the new process is to do before it becomes the program. It shares our memory and borrows our
@@ -195,22 +155,6 @@ Pipe make_pipe() {
   return {above_reach(std::move(read)), above_reach(std::move(write))};
 }
 
-// Our environment with `variables` in place of those of the same name, first, so that whoever
-// searches for them finds them soon.
-std::vector<char*> environment_with(std::vector<std::string>& variables) {
-  std::vector<char*> all;
-  for (std::string& variable : variables) all.push_back(variable.data());
-  for (char** present = environ; *present; ++present) {
-    auto const is_replaced = [&](std::string const& variable) {
-      auto const name = variable.substr(0, variable.find('=') + 1);
-      return std::string_view(*present).starts_with(name);
-    };
-    if (std::none_of(variables.begin(), variables.end(), is_replaced)) all.push_back(*present);
-  }
-  all.push_back(nullptr);
-  return all;
-}
-
 class ExecSpawner final : public Spawner {
  public:
   ExecSpawner()
@@ -231,7 +175,7 @@ class ExecSpawner final : public Spawner {
     argv.push_back(nullptr);
 
     std::vector<std::string> variables = command.variables;
-    std::vector<char*> const environment = environment_with(variables);
+    std::vector<char*> const environment = trio::detail::environment_with(variables);
     trio::Descriptor const specification =
         above_reach(trio::Descriptor(make_specification_descriptor(command.specification.bytes())));
     trio::Descriptor opened(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -268,8 +212,8 @@ class ExecSpawner final : public Spawner {
     int const clone_error = errno;
     pthread_sigmask(SIG_SETMASK, &birth.mask, nullptr);
     if (pid < 0) fail(command, executable, clone_error);
-    auto process = std::make_unique<ExecProcess>(pid, pidfd, std::move(lifeline.write),
-                                                 std::move(errors.read));
+    auto process = std::make_unique<ExecProcess>(pid, trio::Descriptor(pidfd),
+                                                 std::move(lifeline.write), std::move(errors.read));
     if (birth.error != 0) fail(command, executable, birth.error);
     return process;
   }

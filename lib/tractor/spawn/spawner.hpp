@@ -2,6 +2,7 @@
 #pragma once
 #include <tractor/buffer.hpp>
 #include <trio/descriptor.hpp>
+#include <trio/exit_status.hpp>
 
 #include <memory>
 #include <optional>
@@ -12,14 +13,7 @@
 
 namespace tractor::spawn {
 
-// How a process ended.
-struct ExitStatus {
-  // The exit code, or the number of the signal.
-  int status = 0;
-  bool signalled = false;
-
-  bool is_success() const noexcept { return !signalled && status == 0; }
-};
+using trio::ExitStatus;
 
 // A process to start, in which an actor will find `specification`.
 struct Command {
