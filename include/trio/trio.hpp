@@ -26,6 +26,7 @@
 #include <trio/nursery.hpp>
 #include <trio/owned_child.hpp>
 #include <trio/parking_lot.hpp>
+#include <trio/process.hpp>
 #include <trio/resolve.hpp>
 #include <trio/resource_cache.hpp>
 #include <trio/run.hpp>
