@@ -24,12 +24,14 @@ class ResolveError : public std::runtime_error {
 enum class ResolveFor {
   // Addresses to connect to, the best first.
   connecting,
-  // Addresses of this machine to listen at; an empty host means all of them.
+  // Addresses of this machine to listen at; an empty host means all that it has.
   listening,
 };
 
-// The addresses of a host, for TCP: `host` is numeric, or a name. A checkpoint. Throws ResolveError
-// if there are none, MisuseError outside a task. Mirrors trio.socket.getaddrinfo.
+// The addresses of a host, for TCP: `host` is numeric, or a name, which a thread looks up (see
+// to_thread::run), or empty for this machine. A checkpoint. Cancelled: what the thread finds is
+// dropped. Throws ResolveError if there are none, MisuseError outside a task. Mirrors
+// trio.socket.getaddrinfo.
 std::vector<SocketAddress> resolve(std::string const& host, std::uint16_t port,
                                    ResolveFor purpose = ResolveFor::connecting);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <trio/lowlevel.hpp>
 #include <trio/resolve.hpp>
+#include <trio/to_thread.hpp>
 
 #include <cerrno>
 #include <memory>
@@ -41,6 +42,9 @@ std::vector<SocketAddress> resolve(std::string const& host, std::uint16_t port,
   int const flags = purpose == ResolveFor::listening ? AI_PASSIVE : 0;
   // Asks nobody, and so takes no time.
   Answer answer = look_up(host, port, flags | AI_NUMERICHOST);
+  if (answer.error == EAI_NONAME) {
+    answer = to_thread::run({.abandon_on_cancel = true}, look_up, host, port, flags);
+  }
   if (answer.error != 0)
     throw ResolveError(
         "trio: cannot look up the host '" + host + "': " + gai_strerror(answer.error),

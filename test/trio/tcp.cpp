@@ -2,8 +2,8 @@
 #include "open_descriptors.hpp"
 #include "support.hpp"
 
+#include <algorithm>
 #include <cstdint>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -218,6 +218,30 @@ TEST_CASE("numeric hosts resolve to themselves, no host to all that this machine
     auto const all = trio::resolve("", 80, trio::ResolveFor::listening);
     CHECK(std::ranges::find(all, SocketAddress::ip("0.0.0.0", 80)) != all.end());
     trio::testing::assert_checkpoints([] { static_cast<void>(trio::resolve("::1", 80)); });
+  });
+}
+
+TEST_CASE("names are looked up, in a thread") {
+  trio::run([] {
+    auto const addresses = trio::resolve("localhost", 80);
+    CHECK(std::ranges::any_of(addresses, [](SocketAddress const& address) {
+      return address == SocketAddress::ip("127.0.0.1", 80) ||
+             address == SocketAddress::ip("::1", 80);
+    }));
+  });
+}
+
+TEST_CASE("a name that is nobody's says so") {
+  trio::run([] {
+    // Longer than a name's part may be: no server is asked.
+    std::string const host(64, 'x');
+    try {
+      static_cast<void>(trio::open_tcp_stream(host, 80));
+      FAIL("found nobody");
+    } catch (trio::ResolveError const& error) {
+      CHECK(error.code() != 0);
+      CHECK(std::string(error.what()).starts_with("trio: cannot look up the host '" + host + "'"));
+    }
   });
 }
 

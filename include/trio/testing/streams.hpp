@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/detail/conflict_detector.hpp>
-#include <trio/memory_channel.hpp>
 #include <trio/stapled_stream.hpp>
 #include <trio/stream.hpp>
+#include <trio/unbounded.hpp>
 
 #include <cstddef>
 #include <functional>
