@@ -115,7 +115,7 @@ TEST_CASE("what is no address is refused") {
 }
 
 TEST_CASE("a listener needs a stream socket that listens") {
-  CHECK_THROWS_AS(trio::SocketListener(trio::Descriptor()), std::system_error);
+  CHECK_THROWS_AS(trio::SocketListener(trio::Descriptor{}), std::system_error);
   CHECK_THROWS_AS(
       trio::SocketListener(trio::Descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))),
       std::invalid_argument);

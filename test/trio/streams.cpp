@@ -186,8 +186,8 @@ TEST_CASE("a descriptor is non-blocking only as long as it is a stream's") {
 }
 
 TEST_CASE("a stream needs a descriptor, and a SocketStream a connected stream socket") {
-  CHECK_THROWS_AS(trio::FdReceiveStream(trio::Descriptor()), std::system_error);
-  CHECK_THROWS_AS(trio::SocketStream(trio::Descriptor()), std::system_error);
+  CHECK_THROWS_AS(trio::FdReceiveStream(trio::Descriptor{}), std::system_error);
+  CHECK_THROWS_AS(trio::SocketStream(trio::Descriptor{}), std::system_error);
   CHECK_THROWS_AS(trio::SocketStream(trio::Descriptor(open("/dev/null", O_RDWR | O_CLOEXEC))),
                   std::system_error);
   CHECK_THROWS_AS(
