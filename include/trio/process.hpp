@@ -73,8 +73,9 @@ class Process {
   // The same to the whole group: what the program has started, too.
   void signal_group(int number);
 
-  // Ends it and its group: SIGTERM, and if it has not ended within `grace`, SIGKILL; waits for
-  // that, whatever is cancelled. A checkpoint.
+  // Ends it: SIGTERM, and if it has not ended within `grace`, SIGKILL, both to the whole group;
+  // waits for its end, whatever is cancelled. (What is deaf to SIGTERM in the group of a program
+  // that is not, goes on.) A checkpoint. Throws as wait() does.
   ExitStatus terminate(Duration grace = std::chrono::seconds(5));
 
  private:
