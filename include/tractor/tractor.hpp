@@ -3,6 +3,8 @@
 #include <tractor/actor.hpp>
 #include <tractor/actor_nursery.hpp>
 #include <tractor/buffer.hpp>
+#include <tractor/dialog.hpp>
+#include <tractor/dialog_protocol.hpp>
 #include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/expose.hpp>
