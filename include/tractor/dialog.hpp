@@ -41,8 +41,6 @@ template <Role Me, class P, class... Steps> class Dialog;
 template <class P, class At = P> using CallerDialog = Dialog<Role::caller, P, At>;
 template <class P, class At = P> using CalleeDialog = Dialog<Role::callee, P, At>;
 
-template <class P> inline constexpr bool supplied_by_callee<CalleeDialog<P>> = true;
-
 namespace detail {
 
 struct FinishedAccess;
@@ -219,33 +217,33 @@ template <Role Me, class P, class W> using dialog_after =
 
 // The way that a message of this type takes: the only one, or the case of exactly this type; void
 // if there is none.
-template <bool IsChoice, class Given, class... W> struct WayFor {
+template <bool IsChoice, class Given, class... W> struct MoveFor {
   using type = void;
 };
 
-template <class Given, class W> struct WayFor<false, Given, W> {
+template <class Given, class W> struct MoveFor<false, Given, W> {
   using type = std::conditional_t<std::is_convertible_v<Given, typename W::message>, W, void>;
 };
 
-template <class Given, class W, class... More> struct WayFor<true, Given, W, More...>
-    : WayFor<true, Given, More...> {};
+template <class Given, class W, class... More> struct MoveFor<true, Given, W, More...>
+    : MoveFor<true, Given, More...> {};
 
 template <class Given, class W, class... More>
   requires std::is_same_v<std::remove_cvref_t<Given>, typename W::message>
 
-struct WayFor<true, Given, W, More...> {
+struct MoveFor<true, Given, W, More...> {
   using type = W;
 };
 
 template <class Here, class Given, class... W>
-typename WayFor<Here::is_choice, Given, W...>::type way_for(Types<W...>);
+typename MoveFor<Here::is_choice, Given, W...>::type move_for(Types<W...>);
 
-template <class Here, class Given> using way_t =
-    decltype(way_for<Here, Given>(typename Here::ways()));
+template <class Here, class Given> using move_t =
+    decltype(move_for<Here, Given>(typename Here::moves()));
 
 template <Role Me, class P, class Here, class Given> consteval auto judge_send() {
-  using W = way_t<Here, Given>;
-  if constexpr (Here::ways::size == 0)
+  using W = move_t<Here, Given>;
+  if constexpr (Here::moves::size == 0)
     return Verdict<StepFlaw::is_over>();
   else if constexpr (Here::sender != Me)
     return Verdict<StepFlaw::must_receive, Given>();
@@ -258,7 +256,7 @@ template <Role Me, class P, class Here, class Given> consteval auto judge_send()
 }
 
 // What a message written in braces is.
-template <class Ways> struct OnlyMessage {
+template <class Moves> struct OnlyMessage {
   using type = Nowhere;
 };
 
@@ -267,14 +265,14 @@ template <class W> struct OnlyMessage<Types<W>> {
 };
 
 template <Role Me, class P, class Here> consteval auto judge_receive() {
-  if constexpr (Here::ways::size == 0) {
+  if constexpr (Here::moves::size == 0) {
     return Verdict<StepFlaw::is_over>();
   } else if constexpr (Here::sender == Me) {
     return Verdict<StepFlaw::must_send>();
   } else if constexpr (Here::is_choice) {
     return Verdict<StepFlaw::needs_handlers>();
   } else {
-    using W = typename Here::ways::template at<0>;
+    using W = typename Here::moves::template at<0>;
     return Verdict<StepFlaw::none, std::pair<typename W::message, dialog_after<Me, P, W>>>();
   }
 }
@@ -293,9 +291,9 @@ template <Role Me, class P, class H, class... W> consteval bool fits_one_of(Type
   return (handles<Me, P, H, W> || ...);
 }
 
-template <Role Me, class P, class Ways, class... H> consteval std::size_t first_unfit() {
+template <Role Me, class P, class Moves, class... H> consteval std::size_t first_unfit() {
   std::size_t index = 0;
-  (void)((fits_one_of<Me, P, H>(Ways()) && ++index) && ...);
+  (void)((fits_one_of<Me, P, H>(Moves()) && ++index) && ...);
   return index;
 }
 
@@ -316,19 +314,19 @@ template <class... R> consteval bool any_void(Types<R...>) { return (std::is_voi
 
 // If the handlers do, `what` are the types that they return.
 template <Role Me, class P, class Here, class... H> consteval auto judge_handlers() {
-  using Ways = typename Here::ways;
-  if constexpr (Ways::size == 0) {
+  using Moves = typename Here::moves;
+  if constexpr (Moves::size == 0) {
     return Verdict<StepFlaw::is_over>();
   } else if constexpr (Here::sender == Me) {
     return Verdict<StepFlaw::must_send>();
-  } else if constexpr (constexpr std::size_t unfit = first_unfit<Me, P, Ways, H...>();
+  } else if constexpr (constexpr std::size_t unfit = first_unfit<Me, P, Moves, H...>();
                        unfit != sizeof...(H)) {
     return Verdict<StepFlaw::unfit_handler, typename Types<H...>::template at<unfit>>();
-  } else if constexpr (constexpr std::size_t bad = first_unhandled<Me, P, Handlers<H...>>(Ways());
-                       bad != Ways::size) {
-    return Verdict<StepFlaw::unhandled, typename Ways::template at<bad>>();
+  } else if constexpr (constexpr std::size_t bad = first_unhandled<Me, P, Handlers<H...>>(Moves());
+                       bad != Moves::size) {
+    return Verdict<StepFlaw::unhandled, typename Moves::template at<bad>>();
   } else {
-    using Results = decltype(results_of<Me, P, Handlers<H...>>(Ways()));
+    using Results = decltype(results_of<Me, P, Handlers<H...>>(Moves()));
     if constexpr (any_void(Results()))
       return Verdict<StepFlaw::drops, Results>();
     else
@@ -355,8 +353,8 @@ template <class Loop, class Handled> consteval auto judge_results() {
 }
 
 template <class P, class Here, class... V> consteval auto judge_finish() {
-  if constexpr (Here::ways::size != 0)
-    return Verdict<StepFlaw::not_over, typename Here::ways>();
+  if constexpr (Here::moves::size != 0)
+    return Verdict<StepFlaw::not_over, typename Here::moves>();
   else
     return Verdict<StepFlaw::none, Finished<P, std::decay_t<V>...>>();
 }
@@ -416,11 +414,11 @@ class [[nodiscard("the dialog goes on with it, and is broken off where it is dro
   // left then. What is not a case converts. Waits while the other side is too far behind to take
   // it; a checkpoint. Throws DialogMisuse if this step was taken before, EncodeError, and what
   // Stream::send throws.
-  template <class M = typename detail::OnlyMessage<typename Here::ways>::type>
+  template <class M = typename detail::OnlyMessage<typename Here::moves>::type>
   typename decltype(detail::judge_send<Me, P, Here, M>())::result send(M&& message) && {
     using Verdict = decltype(detail::judge_send<Me, P, Here, M>());
     if constexpr (Verdict::flaw == detail::StepFlaw::none) {
-      using Wanted = typename detail::way_t<Here, M>::message;
+      using Wanted = typename detail::move_t<Here, M>::message;
       OutputArchive archive;
       archive(detail::message_number<P, Wanted>);
       detail::write_argument<Wanted>(archive, std::forward<M>(message));
@@ -529,7 +527,7 @@ class [[nodiscard("the dialog goes on with it, and is broken off where it is dro
     detail::DialogHold hold = take();
     Buffer message = hold->receive();
     return detail::dispatch<R, Me, P>(handlers, std::move(hold), std::move(message),
-                                      typename Here::ways());
+                                      typename Here::moves());
   }
 
   template <class Verdict> [[noreturn]] static void explain() {
@@ -544,6 +542,64 @@ class [[nodiscard("the dialog goes on with it, and is broken off where it is dro
   }
 
   detail::DialogHold hold_;
+};
+
+namespace detail {
+
+// What a function that ran a dialog of P gives its caller: what it finished with.
+template <class P, class Returned> struct FinishedResult {
+  using type = NoResult;
+  static constexpr bool is_finished = false;
+};
+
+template <class P, class R> struct FinishedResult<P, Finished<P, R>> {
+  using type = R;
+  static constexpr bool is_finished = true;
+};
+
+// Instantiated only to speak.
+template <class P, class Returned> struct dialog_endpoint {
+  static constexpr bool returns_finished = std::is_void_v<P>;
+  static_assert(returns_finished,
+                "tractor: a function that takes a CalleeDialog<P> must return Finished<P>, or "
+                "Finished<P, Result>, which finish() gives");
+};
+
+}  // namespace detail
+
+template <class P> inline constexpr bool supplied_by_callee<CalleeDialog<P>> = true;
+template <class P> inline constexpr bool opens_dialog<CalleeDialog<P>> = true;
+
+template <class P> struct SuppliedByCallee<CalleeDialog<P>> {
+ public:
+  using error = detail::dialog_error<P>;
+  using protocol = P;
+
+  // Of what the function returns: what its caller gets, and what is wrong with it.
+  template <class Returned> using answer = typename detail::FinishedResult<P, Returned>::type;
+  template <class Returned> using answer_error =
+      std::conditional_t<detail::FinishedResult<P, Returned>::is_finished, void,
+                         detail::dialog_endpoint<P, Returned>>;
+
+  explicit SuppliedByCallee(std::shared_ptr<runtime::ContextCore> const& context)
+      : core_(detail::begin_dialog(context, Role::callee, automaton_of<P>)) {}
+
+  SuppliedByCallee& get() noexcept { return *this; }
+
+  operator CalleeDialog<P>() { return CalleeDialog<P>(detail::DialogHold(core_)); }
+
+  template <class R> R accept(Finished<P, R> finished) {
+    return detail::FinishedAccess::take(*core_, std::move(finished));
+  }
+
+  static void describe(SchemaArchive& schema) {
+    schema.add("dialog<");
+    schema.add(automaton_of<P>.text());
+    schema.add(">");
+  }
+
+ private:
+  std::shared_ptr<detail::DialogCore> core_;
 };
 
 }  // namespace tractor

@@ -127,16 +127,16 @@ enum class ProtocolFlaw {
 };
 
 // A message that may be sent, and where the dialog goes on then: as written, and unfolded.
-template <class M, class... Then> struct Way {
+template <class M, class... Then> struct Move {
   using message = M;
   using then = Position<Then...>;
   using next = unfold_t<Then...>;
 };
 
-template <class C> struct WayOf {};
+template <class C> struct MoveOf {};
 
-template <class M, class... Then> struct WayOf<Case<M, Then...>> {
-  using type = Way<M, Then...>;
+template <class M, class... Then> struct MoveOf<Case<M, Then...>> {
+  using type = Move<M, Then...>;
 };
 
 template <class C> inline constexpr bool is_case = false;
@@ -155,15 +155,15 @@ template <ProtocolFlaw Flaw = ProtocolFlaw::none> struct NoTurn {
   static constexpr bool is_choice = false;
   // Nobody's turn.
   static constexpr Role sender = Role::caller;
-  using ways = Types<>;
+  using moves = Types<>;
 };
 
-template <Role Sender, bool IsChoice, class... Ways> struct Turn {
+template <Role Sender, bool IsChoice, class... Moves> struct Turn {
   static constexpr ProtocolFlaw flaw =
-      all_different(Types<Ways...>()) ? ProtocolFlaw::none : ProtocolFlaw::repeated_case;
+      all_different(Types<Moves...>()) ? ProtocolFlaw::none : ProtocolFlaw::repeated_case;
   static constexpr bool is_choice = IsChoice;
   static constexpr Role sender = Sender;
-  using ways = Types<Ways...>;
+  using moves = Types<Moves...>;
 };
 
 template <Role Sender, class... Cases> struct Choice : NoTurn<ProtocolFlaw::cases> {};
@@ -172,7 +172,7 @@ template <Role Sender, class C, class... Cases>
   requires(is_case<C> && (is_case<Cases> && ...))
 
 struct Choice<Sender, C, Cases...>
-    : Turn<Sender, true, typename WayOf<C>::type, typename WayOf<Cases>::type...> {};
+    : Turn<Sender, true, typename MoveOf<C>::type, typename MoveOf<Cases>::type...> {};
 
 // What may be done at a position that is unfolded.
 template <class Here> struct Place;
@@ -185,10 +185,10 @@ template <class First, class... Rest> struct Place<Position<First, Rest...>>
     : NoTurn<NamedProtocol<First> ? ProtocolFlaw::not_last : ProtocolFlaw::not_a_step> {};
 
 template <class M, class... Rest> struct Place<Position<ToCallee<M>, Rest...>>
-    : Turn<Role::caller, false, Way<M, Rest...>> {};
+    : Turn<Role::caller, false, Move<M, Rest...>> {};
 
 template <class M, class... Rest> struct Place<Position<ToCaller<M>, Rest...>>
-    : Turn<Role::callee, false, Way<M, Rest...>> {};
+    : Turn<Role::callee, false, Move<M, Rest...>> {};
 
 template <class... Cases> struct Place<Position<CallerChooses<Cases...>>>
     : Choice<Role::caller, Cases...> {};
@@ -221,7 +221,7 @@ struct Reach<Types<Here, More...>, Types<Known...>> {
   template <class... W> static Types<typename W::next..., More...> then(Types<W...>);
 
   using type =
-      typename Reach<decltype(then(typename Place<Here>::ways())), Types<Known..., Here>>::type;
+      typename Reach<decltype(then(typename Place<Here>::moves())), Types<Known..., Here>>::type;
 };
 
 template <class Here, class... More, class... Known>
@@ -231,8 +231,8 @@ struct Reach<Types<Here, More...>, Types<Known...>> : Reach<Types<More...>, Type
 
 template <class P> using states_of = typename Reach<Types<unfold_t<P>>, Types<>>::type;
 
-// Every kind of message in these ways, each once.
-template <class Ways, class Known> struct Messages;
+// Every kind of message in these moves, each once.
+template <class Moves, class Known> struct Messages;
 
 template <class... Known> struct Messages<Types<>, Types<Known...>> {
   using type = Types<Known...>;
@@ -254,10 +254,10 @@ template <class... A, class... B, class... More> struct Joined<Types<A...>, Type
     : Joined<Types<A..., B...>, More...> {};
 
 template <class... States>
-typename Joined<typename Place<States>::ways...>::type all_ways(Types<States...>);
+typename Joined<typename Place<States>::moves...>::type all_moves(Types<States...>);
 
 template <class P> using messages_of =
-    typename Messages<decltype(all_ways(states_of<P>())), Types<>>::type;
+    typename Messages<decltype(all_moves(states_of<P>())), Types<>>::type;
 
 // The place of a T in a list that has it.
 template <class T, class... A> consteval std::size_t index_in(Types<A...>) {
@@ -277,7 +277,7 @@ consteval std::array<Automaton::Edge, sizeof...(W)> edges_of(Types<W...>) {
 }
 
 template <class P, class Here> inline constexpr auto edges_at =
-    edges_of<P>(typename Place<Here>::ways());
+    edges_of<P>(typename Place<Here>::moves());
 
 template <class T> std::string name_of() { return type_name(typeid(T)); }
 

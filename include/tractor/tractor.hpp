@@ -3,6 +3,7 @@
 #include <tractor/actor.hpp>
 #include <tractor/actor_nursery.hpp>
 #include <tractor/buffer.hpp>
+#include <tractor/context.hpp>
 #include <tractor/dialog.hpp>
 #include <tractor/dialog_protocol.hpp>
 #include <tractor/error_types.hpp>
@@ -12,4 +13,5 @@
 #include <tractor/portal.hpp>
 #include <tractor/root_options.hpp>
 #include <tractor/run.hpp>
+#include <tractor/stream.hpp>
 #include <trio/trio.hpp>

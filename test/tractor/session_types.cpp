@@ -117,7 +117,8 @@ namespace {
 struct Line {
   trio::MemoryChannelPair<Buffer> messages = trio::open_memory_channel<Buffer>(16);
   bool closed = false;
-  std::optional<std::string> aborted = {};
+  bool aborted = false;
+  std::string cancelled_because = {};
 };
 
 struct Lines {
@@ -125,9 +126,7 @@ struct Lines {
   Line to_caller = {};
 };
 
-struct Aborted : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+struct Aborted : std::exception {};
 
 // A channel within one process.
 class LocalChannel final : public tractor::detail::DialogChannel {
@@ -143,7 +142,7 @@ class LocalChannel final : public tractor::detail::DialogChannel {
     try {
       return in_.messages.receiver.receive();
     } catch (trio::EndOfChannel const&) {
-      if (in_.aborted) throw Aborted(*in_.aborted);
+      if (in_.aborted) throw Aborted();
       return std::nullopt;
     }
   }
@@ -153,10 +152,12 @@ class LocalChannel final : public tractor::detail::DialogChannel {
     out_.messages.sender.close();
   }
 
-  void abort(std::string const& why) noexcept override {
-    out_.aborted = why;
+  void abort() noexcept override {
+    out_.aborted = true;
     out_.messages.sender.close();
   }
+
+  void cancel_callee(std::string reason) override { out_.cancelled_because = std::move(reason); }
 
   std::string peer() const override { return "actor peer"; }
 
@@ -368,16 +369,19 @@ TEST_CASE("a dialog let go before its end is broken off, never ended") {
       }));
     });
     CHECK(!ends.lines->to_callee.closed);
-    CHECK(ends.lines->to_callee.aborted ==
-          "the caller of dialog sessions::Login left it where the callee sends sessions::Denied or "
-          "sessions::Granted, by an exception");
+    CHECK(ends.lines->to_callee.aborted);
   }
   SUBCASE("by being dropped") {
     Ends<Login> const ends;
     trio::run([&] { static_cast<void>(ends.at_caller()); });
-    CHECK(ends.lines->to_callee.aborted ==
-          "the caller of dialog sessions::Login left it where the caller sends "
-          "sessions::Credentials");
+    CHECK(ends.lines->to_callee.aborted);
+  }
+  SUBCASE("by being dropped by the callee, whose task has nothing left to do then") {
+    Ends<Login> const ends;
+    trio::run([&] { static_cast<void>(ends.at_callee()); });
+    CHECK(ends.lines->to_caller.aborted);
+    CHECK(ends.lines->to_caller.cancelled_because ==
+          "it let dialog sessions::Login go where the caller sends sessions::Credentials");
   }
   SUBCASE("by another that takes its place") {
     Ends<Login> const ends;

@@ -10,6 +10,10 @@
 #include <string>
 #include <utility>
 
+namespace tractor::runtime {
+class ContextCore;
+}
+
 // What a typed dialog does at run time.
 namespace tractor::detail {
 
@@ -24,9 +28,11 @@ class DialogChannel {
   virtual std::optional<Buffer> receive() = 0;
   // This side has said all. Not a checkpoint.
   virtual void close() noexcept = 0;
-  // This side breaks the dialog off: the other side is to see an error that says `why`, never a
-  // clean end. Not a checkpoint.
-  virtual void abort(std::string const& why) noexcept = 0;
+  // This side breaks the dialog off: the other side is to see an error, never a clean end. Not a
+  // checkpoint.
+  virtual void abort() noexcept = 0;
+  // Cancels the callee's task, which goes on without its dialog.
+  virtual void cancel_callee(std::string reason) = 0;
   // Who is at the other end, for errors.
   virtual std::string peer() const = 0;
 };
@@ -52,7 +58,8 @@ class DialogCore {
   // The protocol has come to its end, on this side.
   void finish() noexcept;
 
-  // This side does not go on. Does nothing once the dialog has been finished.
+  // This side does not go on. Does nothing once the dialog has been finished. Where no exception is
+  // the reason, the callee's task is cancelled: its caller would wait for it in vain.
   void abandon() noexcept;
 
   bool is_finished() const noexcept { return finished_; }
@@ -115,5 +122,10 @@ class DialogHold {
 // Throws DialogMisuse if what a function or body returned as the proof of its end is of another
 // dialog than `core`.
 void check_finished(DialogCore const& core, DialogCore const* finished, Automaton const& automaton);
+
+// The dialog that a context is opened for: takes its stream, and for the callee, starts it. Throws
+// what open_stream() throws.
+std::shared_ptr<DialogCore> begin_dialog(std::shared_ptr<runtime::ContextCore> context, Role role,
+                                         Automaton const& automaton);
 
 }  // namespace tractor::detail

@@ -24,7 +24,7 @@ void DialogCore::fail(std::string const& what) {
       "tractor: " + channel_->peer() + ", the " + (role_ == Role::caller ? "callee" : "caller") +
       " of dialog " + automaton_.name() + ", " + what + ", where " + automaton_.describe(state_) +
       " (after " + std::to_string(count_) + " messages): build both sides from the same protocol";
-  channel_->abort(sentence);
+  channel_->abort();
   finished_ = true;
   throw MsgTypeError(sentence);
 }
@@ -50,7 +50,7 @@ void DialogCore::fail_to_decode(std::uint8_t number, std::string const& why) {
   std::string const sentence = "tractor: " + channel_->peer() + " sent a " +
                                automaton_.messages[number].name() + " in dialog " +
                                automaton_.name() + " that cannot be read: " + why;
-  channel_->abort(sentence);
+  channel_->abort();
   finished_ = true;
   throw MsgTypeError(sentence);
 }
@@ -62,10 +62,10 @@ void DialogCore::finish() noexcept {
 
 void DialogCore::abandon() noexcept {
   if (std::exchange(finished_, true)) return;
-  channel_->abort("the " + std::string(role_ == Role::caller ? "caller" : "callee") +
-                  " of dialog " + automaton_.name() + " left it where " +
-                  automaton_.describe(state_) +
-                  (std::uncaught_exceptions() > 0 ? ", by an exception" : ""));
+  channel_->abort();
+  if (role_ == Role::callee && std::uncaught_exceptions() == 0)
+    channel_->cancel_callee("it let dialog " + automaton_.name() + " go where " +
+                            automaton_.describe(state_));
 }
 
 DialogHold DialogHold::take(Automaton const& automaton, std::size_t state) {
