@@ -5,6 +5,7 @@
 #include "payload.hpp"
 #include "peer.hpp"
 
+#include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/wire_errors.hpp>
 #include <trio/cancel_scope.hpp>
@@ -19,6 +20,12 @@
 namespace tractor::runtime {
 
 using ipc::Lane;
+
+namespace {
+
+RegisterErrors<StreamOverrun> const overrun_crosses;
+
+}  // namespace
 
 class ContextCore::Waiting {
  public:
@@ -176,10 +183,10 @@ void ContextCore::open_stream(StreamOptions const& options) {
     throw std::invalid_argument("tractor: open_stream(): the window must let an item through");
   if (stream_ == Stream::open)
     throw trio::MisuseError("tractor: the stream of this context is open already");
+  if (error_) std::rethrow_exception(error_);
   if (stream_ == Stream::closed)
     throw trio::ClosedResourceError(
         "tractor: the stream of this context was closed; a context has but one");
-  if (error_) std::rethrow_exception(error_);
   if (!is_started())
     throw trio::MisuseError("tractor: open_stream() before started() in the context of " +
                             endpoint());
@@ -205,15 +212,23 @@ void ContextCore::close_stream(Flow how) noexcept {
   if (stream_ == Stream::closed) return;
   stream_ = Stream::closed;
   if (rules_.end_outgoing(how)) {
-    if (how == Flow::stopped)
+    if (how == Flow::stopped) {
       peer_->try_send(Lane::data, wire::Stop{dialog_});
-    else
-      peer_->try_send(Lane::data, wire::Abort{dialog_});
+    } else {
+      // The exception that unwinds most often ends the task at once: then that is the better news.
+      abort_unsaid_ = true;
+      peer_->flush_later(shared_from_this());
+    }
   }
   if (rules_.turn_deaf()) peer_->try_send(Lane::control, wire::Deaf{dialog_});
   items_.clear();
   buffered_bytes_ = 0;
   wake_all();
+}
+
+void ContextCore::flush() noexcept {
+  if (std::exchange(abort_unsaid_, false) && !is_over())
+    peer_->try_send(Lane::data, wire::Abort{dialog_});
 }
 
 void ContextCore::end_sending() {

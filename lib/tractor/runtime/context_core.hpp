@@ -44,6 +44,8 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
 
   std::uint64_t dialog() const noexcept { return dialog_; }
 
+  Peer& peer() const noexcept { return *peer_; }
+
   // For the handles; see context.hpp and stream.hpp for what users are told of these.
 
   ActorId const& other() const noexcept;
@@ -96,6 +98,9 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   void cancelled_by_caller(trio::CancelReason reason);
   // The link is over, or the callee has ended.
   void end(std::exception_ptr error);
+
+  // Sends what waits to be sent.
+  void flush() noexcept;
 
   // What cancelling this context cancels: the callee's task, or the caller's body while it runs.
   void set_scope(trio::CancelScope* scope) noexcept { scope_ = scope; }
@@ -170,6 +175,7 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   bool cancelled_by_caller_ = false;
 
   Stream stream_ = Stream::unopened;
+  bool abort_unsaid_ = false;
   StreamOptions options_;
   std::deque<Buffer> items_;
   std::size_t buffered_bytes_ = 0;

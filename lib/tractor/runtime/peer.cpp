@@ -77,6 +77,20 @@ void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noe
   }
 }
 
+void Peer::flush_later(std::shared_ptr<ContextCore> context) noexcept {
+  unflushed_.push_back(std::move(context));
+  if (unflushed_.size() > 1) return;
+  auto const flush = [](Peer& peer) {
+    for (auto const& each : std::exchange(peer.unflushed_, {})) each->flush();
+  };
+  try {
+    actor_.service_nursery().start_soon({.name = "flush"},
+                                        [self = shared_from_this(), flush] { flush(*self); });
+  } catch (RuntimeFailure const&) {
+    flush(*this);
+  }
+}
+
 wire::Message Peer::receive_message(Buffer& payload) {
   ipc::Frame frame = link_->receive();
   payload = std::move(frame.payload);
@@ -451,6 +465,7 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, Served& served, Bu
   Buffer result;
   auto const error = outcome_of(dialog, entry, served, std::move(arguments), result);
   tasks_.erase(dialog);
+  if (!error && served.context) served.context->flush();
   if (error)
     try_send(Lane::control, *error);
   else

@@ -21,6 +21,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace tractor {
 
@@ -125,6 +126,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void send(ipc::Lane lane, wire::Message const& message, Buffer payload = {});
   // The same, if the link is not over.
   void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
+  // Has the context flush when the tasks that are ready now have had their turn.
+  void flush_later(std::shared_ptr<ContextCore> context) noexcept;
 
  private:
   // A task that the peer had us start.
@@ -217,6 +220,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Of both sides' making; how many are ours.
   std::unordered_map<std::uint64_t, std::shared_ptr<ContextCore>> contexts_;
   std::size_t opened_contexts_ = 0;
+  // Those that are to flush.
+  std::vector<std::shared_ptr<ContextCore>> unflushed_;
   // The readable names of functions that were called: making one takes longer than a call.
   std::unordered_map<Entry const*, std::string> names_;
   // The newest dialog that the peer began; and those it cancelled by the control lane before the
