@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "process_group.hpp"
+
 #include <trio/cancel_scope.hpp>
 #include <trio/detail/environment.hpp>
 #include <trio/detail/keep_frame.hpp>
@@ -157,8 +159,10 @@ struct Process::State {
   ~State() { signal_group(SIGKILL); }
 
   void signal_group(int number) noexcept {
-    // Nobody else gets the group's number while the child has not been reaped.
-    if (!child.is_reaped()) kill(-child.pid(), number);
+    // Nobody else gets the group's number while the child has not been reaped; nobody but a
+    // stranger does that before this goes.
+    bool const reaped_by_stranger = child.has_ended() && !child.status();
+    if (!reaped_by_stranger) kill(-child.pid(), number);
   }
 
   std::vector<std::string> command;
@@ -185,13 +189,13 @@ FdReceiveStream& Process::output() { return existing(state_->output); }
 FdReceiveStream& Process::errors() { return existing(state_->errors); }
 
 ExitStatus Process::wait() {
-  auto const status = state_->child.wait();
+  auto const status = state_->child.wait_for_end();
   if (!status) check(ECHILD, "trio: somebody else has reaped the program");
   return *status;
 }
 
 std::optional<ExitStatus> Process::status() {
-  static_cast<void>(state_->child.is_reaped());
+  static_cast<void>(state_->child.has_ended());
   return state_->child.status();
 }
 
@@ -202,8 +206,10 @@ void Process::signal_group(int number) { state_->signal_group(number); }
 ExitStatus Process::terminate(Duration grace) {
   signal_group(SIGTERM);
   return shielded([&] {
-    auto const ended = move_on_after(grace, [&] { return wait(); });
-    if (!ended.cut_short) return *ended.value;
+    static_cast<void>(move_on_after(grace, [&] {
+      wait();
+      detail::wait_for_rest_of_group(pid());
+    }));
     signal_group(SIGKILL);
     return wait();
   });

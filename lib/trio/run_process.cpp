@@ -108,12 +108,29 @@ void feed(FdSendStream& to, std::string const& input) {
   to.close();
 }
 
+// Has `deliver_cancel` end the program, and waits for that, whatever is cancelled.
+void end_by(std::function<void(Process&)> const& deliver_cancel, Process& process) {
+  auto const error = detail::caught_from([&] {
+    shielded([&] {
+      open_nursery([&](Nursery& nursery) {
+        nursery.start_soon({.name = "end a program"}, deliver_cancel, std::ref(process));
+        process.wait();
+        nursery.cancel_scope().cancel("the program has ended");
+      });
+    });
+  });
+  if (error) rethrow_single(error);
+}
+
 // Waits until the program has ended, and ends it if the wait is cut short.
-ExitStatus see_to_its_end(Process& process, Duration grace) {
+ExitStatus see_to_its_end(Process& process, RunProcessOptions const& options) {
   ExitStatus status;
   auto const cut_short = detail::caught_from([&] { status = process.wait(); });
   if (cut_short) {
-    process.terminate(grace);
+    if (options.deliver_cancel)
+      end_by(options.deliver_cancel, process);
+    else
+      process.terminate(options.grace);
     std::rethrow_exception(cut_short);
   }
   return status;
@@ -171,7 +188,7 @@ CompletedProcess run_process(std::vector<std::string> command, RunProcessOptions
       nursery.start_soon({.name = "read what a program complains of"}, &Relay::run,
                          std::ref(errors));
       status.started(process.pid());
-      completed.status = see_to_its_end(process, options.grace);
+      completed.status = see_to_its_end(process, options);
     });
   });
   if (error) rethrow_single(error);

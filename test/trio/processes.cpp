@@ -186,7 +186,11 @@ TEST_CASE("a program has a session of its own, no terminal, and only its standar
     CHECK(target_of(process.pid(), 0) == "/dev/null");
     CHECK(target_of(process.pid(), 1) == "/dev/null");
     CHECK(target_of(process.pid(), 2) == target_of(getpid(), 2));
-    std::filesystem::directory_iterator const all("/proc/" + std::to_string(process.pid()) + "/fd");
+    // While a program is being loaded it has others, of its own.
+    auto loaded = open_process({"cat"}, {.input = Stdio::pipe, .output = Stdio::pipe});
+    loaded.input().send_all("up\n");
+    CHECK(first_line(loaded) == "up");
+    std::filesystem::directory_iterator const all("/proc/" + std::to_string(loaded.pid()) + "/fd");
     CHECK(std::distance(begin(all), end(all)) == 3);
     CHECK(run_process(shell("exec 3</dev/tty"), {.check = false}).status.status != 0);
   });
@@ -253,8 +257,8 @@ TEST_CASE("a program that somebody else has reaped has an unknown end") {
 
 TEST_CASE("terminate() asks first and kills then") {
   support::run_with_timeout([] {
-    auto polite =
-        open_process(shell("trap 'exit 7' TERM; echo; sleep 1000 & wait"), {.output = Stdio::pipe});
+    auto polite = open_process(shell("trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"),
+                               {.output = Stdio::pipe});
     first_line(polite);
     CHECK(polite.terminate(60s) == exited(7));
     CHECK(polite.terminate() == exited(7));
@@ -267,6 +271,44 @@ TEST_CASE("terminate() asks first and kills then") {
     auto const start = trio::current_time();
     CHECK(deaf.terminate(10s) == killed(SIGKILL));
     CHECK(trio::current_time() - start == 10s);
+  });
+}
+
+TEST_CASE("terminate() gives what the program has started as much grace, and kills it then") {
+  trio::testing::MockClock clock;
+  trio::RunOptions options;
+  options.clock = &clock;
+  trio::run(options, [&] {
+    auto process =
+        open_process(shell("trap 'exit 7' TERM; sh -c 'trap \"\" TERM; echo $$; exec sleep 1000' &"
+                           "while :; do sleep 0.01; done"),
+                     {.output = Stdio::pipe});
+    pid_t const deaf = std::stoi(first_line(process));
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      bool terminated = false;
+      nursery.start_soon([&] {
+        CHECK(process.terminate(10s) == exited(7));
+        terminated = true;
+      });
+      CHECK(process.wait() == exited(7));
+      clock.jump(9s);
+      trio::testing::wait_all_tasks_blocked();
+      CHECK(!terminated);
+      clock.jump(1s);
+    });
+    await_end_of(deaf);
+  });
+  // It is not killed before, and not waited for when it is gone.
+  support::run_with_timeout([] {
+    auto process =
+        open_process(shell("trap 'exit 7' TERM;"
+                           "sh -c 'trap \"sleep 0.1; echo saved; exit\" TERM; echo up;"
+                           "       while :; do sleep 0.01; done' & while :; do sleep 0.01; done"),
+                     {.output = Stdio::pipe});
+    trio::BufferedReader output(process.output());
+    CHECK(output.receive_line() == "up");
+    CHECK(process.terminate(1000s) == exited(7));
+    CHECK(output.receive_line() == "saved");
   });
 }
 
@@ -468,20 +510,75 @@ TEST_CASE("a cancelled run of a program that is deaf lasts as long as it has gra
   });
 }
 
-TEST_CASE("what a program has left behind is not waited for") {
+TEST_CASE("what a program has left behind is not waited for, but killed") {
   support::run_with_timeout([] {
     // It has all three of the program's pipes.
     auto const completed =
         run_process(shell("sleep 1000 <&0 & echo $!"),
                     {.input = std::string(1'000'000, 'x'), .capture_output = true});
-    pid_t const left = std::stoi(completed.output);
-    CHECK(kill(left, SIGKILL) == 0);
+    await_end_of(std::stoi(completed.output));
   });
   support::run_with_timeout([] {
     // Even if it writes for ever.
     auto const completed =
         run_process(shell("yes & echo $! >&2"), {.capture_output = true, .capture_errors = true});
-    CHECK(kill(std::stoi(completed.errors), SIGKILL) == 0);
+    await_end_of(std::stoi(completed.errors));
+  });
+}
+
+TEST_CASE("what has left the group of its program lives on") {
+  support::run_with_timeout([] {
+    // The program ends when what it has started has closed its output.
+    auto const completed =
+        run_process(shell("echo $(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null' &)"),
+                    {.capture_output = true});
+    pid_t const left = std::stoi(completed.output);
+    CHECK(kill(left, SIGKILL) == 0);
+  });
+}
+
+TEST_CASE("a cancelled run may be ended in another way") {
+  support::run_with_timeout([] {
+    Log lines;
+    trio::CancelScope scope;
+    support::within(scope, [&] {
+      run_process(shell("trap 'echo interrupted; exit 0' INT; trap '' TERM; echo up;"
+                        "while :; do sleep 0.01; done"),
+                  {.on_output_line =
+                       [&](std::string_view line) {
+                         lines.emplace_back(line);
+                         scope.cancel();
+                       },
+                   .deliver_cancel =
+                       [](trio::Process& process) {
+                         // Shielded, and in a task of its own, which ends with the program.
+                         trio::lowlevel::checkpoint();
+                         process.signal(SIGINT);
+                         trio::sleep_forever();
+                       }});
+    });
+    CHECK(scope.cancelled_caught());
+    CHECK(lines == Log{"up", "interrupted"});
+  });
+}
+
+TEST_CASE("if the other way of ending a program fails, it is killed") {
+  support::run_with_timeout([] {
+    pid_t pid = 0;
+    trio::CancelScope scope;
+    auto const error = support::thrown_by([&] {
+      support::within(scope, [&] {
+        run_process(shell("echo $$; exec sleep 1000"),
+                    {.on_output_line =
+                         [&](std::string_view line) {
+                           pid = std::stoi(std::string(line));
+                           scope.cancel();
+                         },
+                     .deliver_cancel = [](trio::Process&) { throw support::KeyError(); }});
+      });
+    });
+    CHECK(matches(error, support::of<support::KeyError>()));
+    CHECK(kill(pid, 0) == -1);
   });
 }
 
