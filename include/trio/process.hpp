@@ -74,7 +74,8 @@ class Process {
 
   // Sends a signal to the program, if it runs. Not a checkpoint.
   void signal(int number);
-  // The same to the whole group: what the program has started, too.
+  // Sends a signal to its whole group: to what it has started, too, and still when it has ended
+  // itself. Not a checkpoint.
   void signal_group(int number);
 
   // Ends it and its whole group: SIGTERM; and when `grace` is over, or as soon as all have ended,
