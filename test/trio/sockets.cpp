@@ -326,7 +326,8 @@ TEST_CASE("handlers in a nursery of their own finish after the server has stoppe
   });
 }
 
-TEST_CASE("a server that has run out of descriptors tries again soon") {
+TEST_CASE("a server that has run out of descriptors tries again soon" *
+          doctest::skip(support::under_valgrind())) {
   support::run([] {
     TemporaryDirectory const directory;
     trio::open_nursery([&](trio::Nursery& nursery) {
