@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -95,6 +96,15 @@ TEST_CASE_TEMPLATE("range-for receives piece by piece until the end", Kind, supp
       for (std::string const& piece : *ends.second) received += piece;
     });
     CHECK(received == sent);
+  });
+}
+
+TEST_CASE("a piece has the memory of what was received, not of what could have been") {
+  trio::run([] {
+    auto pair = trio::open_socket_pair();
+    pair.first.send_all("x");
+    CHECK(pair.second.receive_some().capacity() < 100);
+    CHECK_THROWS_AS(static_cast<void>(pair.second.receive_some(trio::unbounded)), std::bad_alloc);
   });
 }
 
