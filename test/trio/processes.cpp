@@ -2,6 +2,7 @@
 #include "open_descriptors.hpp"
 #include "stream_kinds.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -52,6 +53,8 @@ std::string target_of(pid_t pid, int fd) {
   return std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/fd/" +
                                        std::to_string(fd));
 }
+
+constexpr std::ptrdiff_t much = 500'000;
 
 // The first line that it writes, to know that it has come so far.
 std::string first_line(trio::Process& process) {
@@ -297,6 +300,28 @@ TEST_CASE("a program runs where it is told to, with the variables it is given") 
                      .directory = "/proc",
                      .variables = {"TRIO_TEST_CHANGED=changed", "TRIO_TEST_NEW=new"}});
     CHECK(completed.output == "/proc\nkept changed new\n");
+  });
+}
+
+TEST_CASE("hidden: writes much into an enlarged pipe and ends" * doctest::skip()) {
+  fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1024 * 1024);
+  std::string const said = std::to_string(getpid()) + "\n" + std::string(much, '\1');
+  _exit(write(STDOUT_FILENO, said.data(), said.size()) == ssize_t(said.size()) ? 0 : 1);
+}
+
+TEST_CASE("all that a program has written is captured, whatever its pipe holds") {
+  support::run_with_timeout([] {
+    bool is_first = true;
+    auto const completed =
+        run_process({"/proc/self/exe", "--no-skip", "--no-intro", "--minimal",
+                     "--test-case=hidden: writes much into an enlarged pipe and ends"},
+                    {.capture_output = true, .on_output_line = [&](std::string_view line) {
+                       // Everything is in the pipe before we go on.
+                       if (!std::exchange(is_first, false)) return;
+                       await_end_of(std::stoi(std::string(line)));
+                       trio::testing::wait_all_tasks_blocked();
+                     }});
+    CHECK(std::ranges::count(completed.output, '\1') == much);
   });
 }
 
