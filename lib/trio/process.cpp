@@ -66,13 +66,12 @@ class Attributes {
   Attributes() {
     check(posix_spawnattr_init(&attributes_), "trio: posix_spawn");
     sigset_t none;
-    sigset_t pipe_signal;
+    sigset_t all;
     sigemptyset(&none);
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
+    sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes_, &none);
-    // Libraries make the process ignore this one, which others wait for to end.
-    posix_spawnattr_setsigdefault(&attributes_, &pipe_signal);
+    // What we ignore, it would ignore as well: a SIGPIPE that is to end it, a SIGTERM of ours.
+    posix_spawnattr_setsigdefault(&attributes_, &all);
     posix_spawnattr_setflags(&attributes_,
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
