@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "zero_byte.hpp"
+
 #include <trio/cancel_scope.hpp>
 #include <trio/detail/environment.hpp>
 #include <trio/detail/keep_frame.hpp>
@@ -7,8 +9,10 @@
 #include <trio/owned_child.hpp>
 #include <trio/process.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -86,6 +90,23 @@ class Attributes {
  private:
   posix_spawnattr_t attributes_;
 };
+
+void check_has_no_zero_byte(std::string const& text) {
+  if (detail::has_zero_byte(text))
+    throw std::invalid_argument("trio: open_process was given a text with a zero byte in it");
+}
+
+// Throws std::invalid_argument for what the program would not get as it is here.
+void check_arguments(std::vector<std::string> const& command, ProcessOptions const& options) {
+  if (command.empty()) throw std::invalid_argument("trio: open_process needs a command");
+  std::ranges::for_each(command, check_has_no_zero_byte);
+  std::ranges::for_each(options.variables, check_has_no_zero_byte);
+  check_has_no_zero_byte(options.directory);
+  for (std::string const& variable : options.variables)
+    if (variable.starts_with('=') || variable.find('=') == std::string::npos)
+      throw std::invalid_argument("trio: a variable of a program is \"NAME=value\", not \"" +
+                                  variable + "\"");
+}
 
 // Never at a number that another is to be copied to: somebody may have closed a standard one.
 Descriptor above_standard(Descriptor given) {
@@ -209,7 +230,7 @@ ExitStatus Process::terminate(Duration grace) {
 }
 
 Process open_process(std::vector<std::string> command, ProcessOptions const& options) {
-  if (command.empty()) throw std::invalid_argument("trio: open_process needs a command");
+  check_arguments(command, options);
   lowlevel::checkpoint();
   FileActions actions;
   std::vector<Descriptor> theirs;

@@ -307,6 +307,18 @@ TEST_CASE("a program runs where it is told to, with the variables it is given") 
   });
 }
 
+TEST_CASE("what the system would take for something else is refused") {
+  support::run_with_timeout([] {
+    std::string const zero("a\0b", 3);
+    for (auto const& refused : {std::string("NAME"), std::string("=value"), "NAME=" + zero})
+      CHECK_THROWS_AS(open_process({"true"}, {.variables = {refused}}), std::invalid_argument);
+    CHECK_THROWS_AS(open_process({"true", zero}), std::invalid_argument);
+    CHECK_THROWS_AS(open_process({"true"}, {.directory = "/proc/" + zero}), std::invalid_argument);
+    CHECK(run_process(shell("echo \"$NAME\""), {.capture_output = true, .variables = {"NAME="}})
+              .output == "\n");
+  });
+}
+
 TEST_CASE("hidden: writes much into an enlarged pipe and ends" * doctest::skip()) {
   fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1024 * 1024);
   std::string const said = std::to_string(getpid()) + "\n" + std::string(much, '\1');

@@ -112,6 +112,9 @@ TEST_CASE("what is no address is refused") {
   CHECK(!SocketAddress::try_ip("localhost", 80));
   CHECK_THROWS_AS(SocketAddress::unix_path(""), std::invalid_argument);
   CHECK_THROWS_AS(SocketAddress::unix_path(std::string(108, 'x')), std::invalid_argument);
+  // The kernel and the C library would take what comes before.
+  CHECK_THROWS_AS(SocketAddress::unix_path(std::string("/tmp/a\0b", 8)), std::invalid_argument);
+  CHECK(!SocketAddress::try_ip(std::string("127.0.0.1\0.example.org", 22), 80));
   CHECK(SocketAddress::unix_path(std::string(107, 'x')).host().size() == 107);
 }
 
