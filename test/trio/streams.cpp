@@ -310,6 +310,20 @@ TEST_CASE("what a descriptor's stream reads may be a regular file") {
   });
 }
 
+TEST_CASE("what a descriptor's stream writes may be what never lets anybody wait") {
+  trio::run([] {
+    trio::FdSendStream stream(trio::Descriptor(open("/dev/null", O_WRONLY | O_CLOEXEC)));
+    trio::testing::assert_checkpoints([&] { stream.wait_send_all_might_not_block(); });
+    stream.send_all("x");
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(stream.wait_send_all_might_not_block(), trio::ClosedResourceError);
+      });
+      nursery.start_soon([&] { stream.close(); });
+    });
+  });
+}
+
 TEST_CASE("send_eof of a stapled stream ends what the other end receives, not what it sends") {
   trio::run([] {
     auto const ends = support::TwoPipesKind::make();
