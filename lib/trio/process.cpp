@@ -244,7 +244,8 @@ Process open_process(std::vector<std::string> command, ProcessOptions const& opt
   int const error =
       posix_spawnp(&pid, command.front().c_str(), actions.get(), Attributes().get(),
                    pointers_to(command).data(), detail::environment_with(variables).data());
-  check(error, ("trio: cannot start " + command.front()).c_str());
+  std::string const place = options.directory.empty() ? "" : " in " + options.directory;
+  check(error, ("trio: cannot start " + command.front() + place).c_str());
   Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (pidfd.get() < 0) {
     int const refused = errno;

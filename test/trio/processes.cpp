@@ -246,6 +246,10 @@ TEST_CASE("a program that is not there says so") {
               "trio: cannot start " + command[0] + ": No such file or directory");
       }
     CHECK_THROWS_AS(run_process({}), std::invalid_argument);
+    // Which of the two is not there, the system does not say.
+    CHECK_THROWS_WITH_AS(run_process({"true"}, {.directory = "/nowhere"}),
+                         "trio: cannot start true in /nowhere: No such file or directory",
+                         std::system_error);
   });
 }
 
