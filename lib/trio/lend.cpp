@@ -2,6 +2,7 @@
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/lend.hpp>
+#include <trio/lowlevel.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -22,6 +23,11 @@ void Loan::run_block(std::function<void()> const& block) {
 void Loan::lend(void const* value) {
   if (state_ != State::opening)
     throw MisuseError("trio: a block lends once; its trio::Lend was called a second time");
+  if (scope_.cancel_called()) {
+    // Whoever wanted it has given up: nobody else may begin to use what is about to go.
+    state_ = State::closing;
+    return lowlevel::checkpoint();
+  }
   value_ = value;
   state_ = State::lent;
   watchers_.unpark_all();

@@ -316,3 +316,49 @@ TEST_CASE("a resource that ends by itself is broken for its users") {
         trio::BrokenResourceError);
   });
 }
+
+TEST_CASE("who waits for an opening that is given up gets the next, though the first lends") {
+  run([] {
+    Cache cache;
+    int opened = 0;
+    auto const opens = [&](Lend<int> lend) {
+      trio::shielded([] { trio::sleep(2s); });
+      lend(int{++opened});
+    };
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK(trio::move_on_after(1s, [&] { cache.maybe_open("a", opens, [](int) {}); }).cut_short);
+      });
+      wait_all_tasks_blocked();
+      int const used = cache.maybe_open("a", opens, [](int number, bool hit) {
+        CHECK(!hit);
+        trio::sleep(1s);
+        return number;
+      });
+      CHECK(used == 2);
+    });
+    CHECK(cache.statistics().resources == 0);
+  });
+}
+
+TEST_CASE("a block that was given up does not wait for users, though a shield is around it") {
+  run([] {
+    Cache cache;
+    bool closed = false;
+    auto const start = trio::current_time();
+    CHECK(trio::move_on_after(1s, [&] {
+            cache.maybe_open(
+                "a",
+                [&](Lend<int> lend) {
+                  trio::shielded([&] {
+                    trio::sleep(2s);
+                    lend(1);
+                    closed = true;
+                  });
+                },
+                [](int) {});
+          }).cut_short);
+    CHECK(closed);
+    CHECK(trio::current_time() - start == 2s);
+  });
+}
