@@ -3,6 +3,9 @@
 #include <trio/detail/guarded.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/shared.hpp>
+#include <trio/teardown.hpp>
+
+#include <utility>
 
 namespace trio::detail {
 
@@ -74,8 +77,9 @@ void SharedComputation::wait() {
   } else if (cut_short) {
     std::rethrow_exception(cut_short);
   }
-  if (attempt->error) std::rethrow_exception(attempt->error);
-  if (cut_short) std::rethrow_exception(cut_short);
+  // A Cancelled comes again at the next checkpoint; an Interrupted would not.
+  if (attempt->error && exception_cast<Cancelled>(cut_short)) cut_short = nullptr;
+  rethrow_either(std::move(cut_short), attempt->error);
 }
 
 SharedStatistics SharedComputation::statistics() const noexcept {

@@ -175,3 +175,16 @@ TEST_CASE("a shared computation may lose its handle before its result is there")
   });
   CHECK_THROWS_AS(Shared<int>([] { return 1; }).wait(), trio::MisuseError);
 }
+
+TEST_CASE("a SIGINT is not lost to the error of the computation that it ends") {
+  trio::testing::interrupt_at_every_checkpoint([] {
+    Shared const shared([] {
+      try {
+        trio::sleep(5s);
+      } catch (trio::Cancelled const&) {
+        throw support::KeyError();
+      }
+    });
+    trio::catching([&] { shared.wait(); }, [](support::KeyError const&) {});
+  });
+}
