@@ -16,6 +16,16 @@ void Loan::run_block(std::function<void()> const& block) {
                           "trio: what a block had lent is gone: the block has ended by itself"))
                     : std::make_exception_ptr(
                           MisuseError("trio: a block ended without having lent anything"));
+  end();
+}
+
+void Loan::fail() {
+  error_ = std::make_exception_ptr(
+      BrokenResourceError("trio: the task of a block that was to lend could not be started"));
+  end();
+}
+
+void Loan::end() {
   state_ = State::ended;
   watchers_.unpark_all();
 }

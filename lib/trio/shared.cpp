@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "if_never_run.hpp"
+
 #include <trio/cancel_scope.hpp>
 #include <trio/detail/guarded.hpp>
+#include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/shared.hpp>
 #include <trio/teardown.hpp>
@@ -23,8 +26,19 @@ struct SharedComputation::Attempt {
 
 void SharedComputation::start() {
   auto const attempt = std::make_shared<Attempt>();
+  auto const self = shared_from_this();
+  IfNeverRun no_task([self, attempt] {
+    attempt->error = std::make_exception_ptr(
+        BrokenResourceError("trio: the task of a shared computation could not be started"));
+    attempt->ended = true;
+    self->attempt_ = nullptr;
+    attempt->lot.unpark_all();
+  });
   lowlevel::spawn_system_task("trio::Shared",
-                              [self = shared_from_this(), attempt] { self->run(*attempt); });
+                              [self, attempt, no_task = std::move(no_task)]() mutable {
+                                no_task.call_off();
+                                self->run(*attempt);
+                              });
   attempt_ = attempt;
 }
 

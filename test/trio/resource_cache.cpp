@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "support.hpp"
 
 #include <string>
@@ -361,4 +362,16 @@ TEST_CASE("a block that was given up does not wait for users, though a shield is
     CHECK(closed);
     CHECK(trio::current_time() - start == 2s);
   });
+}
+
+TEST_CASE("who opens a resource whose block gets no stack is told" *
+          doctest::skip(support::sanitized || support::under_tsan)) {
+  CHECK_THROWS_AS(support::run_without_stacks([] {
+                    Cache cache;
+                    CHECK_THROWS_AS(cache.maybe_open(
+                                        "a", [](Lend<int> lend) { lend(1); }, [](int) {}),
+                                    trio::BrokenResourceError);
+                    CHECK(cache.statistics().resources == 0);
+                  }),
+                  trio::TrioInternalError);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "support.hpp"
 
 #include <memory>
@@ -187,4 +188,15 @@ TEST_CASE("a SIGINT is not lost to the error of the computation that it ends") {
     });
     trio::catching([&] { shared.wait(); }, [](support::KeyError const&) {});
   });
+}
+
+TEST_CASE("who waits for a shared computation that gets no stack is told" *
+          doctest::skip(support::sanitized || support::under_tsan)) {
+  CHECK_THROWS_AS(support::run_without_stacks([] {
+                    Shared const shared([] { return 1; });
+                    CHECK_THROWS_AS(shared.wait(), trio::BrokenResourceError);
+                    CHECK(!shared.statistics().running);
+                    CHECK(!shared.statistics().done);
+                  }),
+                  trio::TrioInternalError);
 }
