@@ -95,7 +95,7 @@ class Process {
 // Starts the program `command[0]`, which is looked for in PATH if it has no slash, with the
 // arguments that follow. Its signals are as they are by default, none blocked. A checkpoint before
 // anything happens. Throws std::system_error if it cannot be started, std::invalid_argument for an
-// empty command. Mirrors trio.lowlevel.open_process.
+// empty command, a variable that is none, a zero byte. Mirrors trio.lowlevel.open_process.
 Process open_process(std::vector<std::string> command, ProcessOptions const& options = {});
 
 // How a program that was run to its end has ended, and what it has written, if that was captured.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "process_group.hpp"
+#include "zero_byte.hpp"
 
 #include <trio/cancel_scope.hpp>
 #include <trio/detail/environment.hpp>
@@ -9,8 +10,10 @@
 #include <trio/owned_child.hpp>
 #include <trio/process.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -68,13 +71,12 @@ class Attributes {
   Attributes() {
     check(posix_spawnattr_init(&attributes_), "trio: posix_spawn");
     sigset_t none;
-    sigset_t pipe_signal;
+    sigset_t all;
     sigemptyset(&none);
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
+    sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes_, &none);
-    // Libraries make the process ignore this one, which others wait for to end.
-    posix_spawnattr_setsigdefault(&attributes_, &pipe_signal);
+    // What we ignore, it would ignore as well: a SIGPIPE that is to end it, a SIGTERM of ours.
+    posix_spawnattr_setsigdefault(&attributes_, &all);
     posix_spawnattr_setflags(&attributes_,
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
@@ -89,6 +91,23 @@ class Attributes {
  private:
   posix_spawnattr_t attributes_;
 };
+
+void check_has_no_zero_byte(std::string const& text) {
+  if (detail::has_zero_byte(text))
+    throw std::invalid_argument("trio: open_process was given a text with a zero byte in it");
+}
+
+// Throws std::invalid_argument for what the program would not get as it is here.
+void check_arguments(std::vector<std::string> const& command, ProcessOptions const& options) {
+  if (command.empty()) throw std::invalid_argument("trio: open_process needs a command");
+  std::ranges::for_each(command, check_has_no_zero_byte);
+  std::ranges::for_each(options.variables, check_has_no_zero_byte);
+  check_has_no_zero_byte(options.directory);
+  for (std::string const& variable : options.variables)
+    if (variable.starts_with('=') || variable.find('=') == std::string::npos)
+      throw std::invalid_argument("trio: a variable of a program is \"NAME=value\", not \"" +
+                                  variable + "\"");
+}
 
 // Never at a number that another is to be copied to: somebody may have closed a standard one.
 Descriptor above_standard(Descriptor given) {
@@ -216,7 +235,7 @@ ExitStatus Process::terminate(Duration grace) {
 }
 
 Process open_process(std::vector<std::string> command, ProcessOptions const& options) {
-  if (command.empty()) throw std::invalid_argument("trio: open_process needs a command");
+  check_arguments(command, options);
   lowlevel::checkpoint();
   FileActions actions;
   std::vector<Descriptor> theirs;
@@ -230,7 +249,8 @@ Process open_process(std::vector<std::string> command, ProcessOptions const& opt
   int const error =
       posix_spawnp(&pid, command.front().c_str(), actions.get(), Attributes().get(),
                    pointers_to(command).data(), detail::environment_with(variables).data());
-  check(error, ("trio: cannot start " + command.front()).c_str());
+  std::string const place = options.directory.empty() ? "" : " in " + options.directory;
+  check(error, ("trio: cannot start " + command.front() + place).c_str());
   Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (pidfd.get() < 0) {
     int const refused = errno;

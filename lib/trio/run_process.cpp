@@ -8,12 +8,14 @@
 #include <trio/lowlevel.hpp>
 #include <trio/process.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <functional>
 #include <utility>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace trio {
@@ -21,11 +23,9 @@ namespace trio {
 namespace {
 
 constexpr std::size_t longest_line = 64 * 1024;
-// What a pipe holds, by default: all that a program can have left in it.
-constexpr std::size_t pipe_capacity = 64 * 1024;
 
-// Takes what a program writes into one of its pipes, until that is closed, or is empty and the
-// program has ended.
+// Takes what a program writes into one of its pipes, until that is closed, or the program has ended
+// and what was there then is taken.
 class Relay {
  public:
   Relay(FdReceiveStream& from, LineHandler const& handler, bool captures)
@@ -42,12 +42,12 @@ class Relay {
     } const closing{from_};
 
     std::array<char, 4096> buffer;
-    std::size_t left_behind = 0;
-    while (left_behind < pipe_capacity) {
-      ssize_t const got = read(from_.fd(), buffer.data(), buffer.size());
+    while (!ended_ || left_ > 0) {
+      std::size_t const most = ended_ ? std::min(left_, buffer.size()) : buffer.size();
+      ssize_t const got = read(from_.fd(), buffer.data(), most);
       if (got > 0) {
         std::string_view const piece(buffer.data(), static_cast<std::size_t>(got));
-        if (ended_) left_behind += piece.size();
+        if (ended_) left_ -= piece.size();
         take(piece);
         lowlevel::cancel_shielded_checkpoint();
       } else if (got == 0 || (errno != EINTR && (errno != EAGAIN || ended_))) {
@@ -63,7 +63,11 @@ class Relay {
   // The program has ended: run() takes what is there, and waits for no more. Not a checkpoint.
   void finish() {
     ended_ = true;
-    if (from_.fd() >= 0) lowlevel::notify_readable(from_.fd());
+    if (from_.fd() < 0) return;
+    int left = 0;
+    ioctl(from_.fd(), FIONREAD, &left);
+    left_ = static_cast<std::size_t>(left);
+    lowlevel::notify_readable(from_.fd());
   }
 
   // What was captured.
@@ -95,6 +99,8 @@ class Relay {
   // A line that has not ended yet.
   std::string begun_;
   bool ended_ = false;
+  // Of what the program has written, in the pipe still when it has ended.
+  std::size_t left_ = 0;
 };
 
 void feed(FdSendStream& to, std::string const& input) {

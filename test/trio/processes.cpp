@@ -2,6 +2,7 @@
 #include "open_descriptors.hpp"
 #include "stream_kinds.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -52,6 +53,8 @@ std::string target_of(pid_t pid, int fd) {
   return std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/fd/" +
                                        std::to_string(fd));
 }
+
+constexpr std::ptrdiff_t much = 500'000;
 
 // The first line that it writes, to know that it has come so far.
 std::string first_line(trio::Process& process) {
@@ -204,10 +207,14 @@ TEST_CASE("a program's signals are as by default, whatever ours are") {
     sigaddset(&blocked, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     auto const pipe_handler = std::signal(SIGPIPE, SIG_IGN);
+    // Without which nobody could end it in good order.
+    auto const term_handler = std::signal(SIGTERM, SIG_IGN);
     auto process = open_process({"sleep", "1000"});
     CHECK(std::stoull(status_field(process.pid(), "SigBlk"), nullptr, 16) == 0);
+    // Beyond SIGSYS are the C library's own.
     CHECK((std::stoull(status_field(process.pid(), "SigIgn"), nullptr, 16) &
-           (1u << (SIGPIPE - 1))) == 0);
+           ((1u << SIGSYS) - 1)) == 0);
+    std::signal(SIGTERM, term_handler);
     std::signal(SIGPIPE, pipe_handler);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   });
@@ -243,6 +250,10 @@ TEST_CASE("a program that is not there says so") {
               "trio: cannot start " + command[0] + ": No such file or directory");
       }
     CHECK_THROWS_AS(run_process({}), std::invalid_argument);
+    // Which of the two is not there, the system does not say.
+    CHECK_THROWS_WITH_AS(run_process({"true"}, {.directory = "/nowhere"}),
+                         "trio: cannot start true in /nowhere: No such file or directory",
+                         std::system_error);
   });
 }
 
@@ -339,6 +350,40 @@ TEST_CASE("a program runs where it is told to, with the variables it is given") 
                      .directory = "/proc",
                      .variables = {"TRIO_TEST_CHANGED=changed", "TRIO_TEST_NEW=new"}});
     CHECK(completed.output == "/proc\nkept changed new\n");
+  });
+}
+
+TEST_CASE("what the system would take for something else is refused") {
+  support::run_with_timeout([] {
+    std::string const zero("a\0b", 3);
+    for (auto const& refused : {std::string("NAME"), std::string("=value"), "NAME=" + zero})
+      CHECK_THROWS_AS(open_process({"true"}, {.variables = {refused}}), std::invalid_argument);
+    CHECK_THROWS_AS(open_process({"true", zero}), std::invalid_argument);
+    CHECK_THROWS_AS(open_process({"true"}, {.directory = "/proc/" + zero}), std::invalid_argument);
+    CHECK(run_process(shell("echo \"$NAME\""), {.capture_output = true, .variables = {"NAME="}})
+              .output == "\n");
+  });
+}
+
+TEST_CASE("hidden: writes much into an enlarged pipe and ends" * doctest::skip()) {
+  fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1024 * 1024);
+  std::string const said = std::to_string(getpid()) + "\n" + std::string(much, '\1');
+  _exit(write(STDOUT_FILENO, said.data(), said.size()) == ssize_t(said.size()) ? 0 : 1);
+}
+
+TEST_CASE("all that a program has written is captured, whatever its pipe holds") {
+  support::run_with_timeout([] {
+    bool is_first = true;
+    auto const completed =
+        run_process({"/proc/self/exe", "--no-skip", "--no-intro", "--minimal",
+                     "--test-case=hidden: writes much into an enlarged pipe and ends"},
+                    {.capture_output = true, .on_output_line = [&](std::string_view line) {
+                       // Everything is in the pipe before we go on.
+                       if (!std::exchange(is_first, false)) return;
+                       await_end_of(std::stoi(std::string(line)));
+                       trio::testing::wait_all_tasks_blocked();
+                     }});
+    CHECK(std::ranges::count(completed.output, '\1') == much);
   });
 }
 
