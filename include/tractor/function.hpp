@@ -44,8 +44,13 @@ template <FixedString Name, auto F> struct Named {
 template <FixedString Name, auto F> inline constexpr Named<Name, F> named{};
 
 // True for the first parameter type of functions that get it from the runtime of the called actor
-// and not from the caller. To be specialised.
+// and not from the caller. To be specialised, together with SuppliedByCallee.
 template <class Parameter> inline constexpr bool supplied_by_callee = false;
+
+// How such a parameter is made: from the std::shared_ptr of its context, and passed by get(). It
+// also has: `error`, a type whose size is the one error of a parameter that cannot be, or void;
+// describe(SchemaArchive&), which adds what the caller must agree to.
+template <class Parameter> struct SuppliedByCallee;
 
 namespace detail {
 
@@ -167,6 +172,14 @@ namespace detail {
 template <class T> inline constexpr bool is_span = false;
 template <class T, std::size_t Extent> inline constexpr bool is_span<std::span<T, Extent>> = true;
 
+// Whether F gets its first parameter from its callee's runtime.
+template <class Parameters> inline constexpr bool first_is_supplied = false;
+template <class First, class... A> inline constexpr bool first_is_supplied<Types<First, A...>> =
+    supplied_by_callee<First>;
+
+template <auto F> inline constexpr bool takes_context =
+    first_is_supplied<typename signature_of<F>::all>;
+
 // Why a parameter or a result cannot be.
 enum class Flaw { none, reference, span, view, obstacle };
 
@@ -264,11 +277,49 @@ consteval std::size_t first_bad_argument(Types<A...>, Types<P...>) {
   return index;
 }
 
+template <class Function> inline constexpr bool is_noexcept = false;
+template <class R, class... A> inline constexpr bool is_noexcept<R (*)(A...) noexcept> = true;
+template <class R, class C, class... A>
+inline constexpr bool is_noexcept<R (C::*)(A...) const noexcept> = true;
+
+// Whether a function is noexcept, which one with a context cannot be.
+template <auto F> consteval bool is_noexcept_function() {
+  using Function = std::remove_cv_t<decltype(F)>;
+  if constexpr (requires { decltype(F)::function; })
+    return is_noexcept_function<decltype(F)::function>();
+  else if constexpr (requires { &Function::operator(); })
+    return is_noexcept<decltype(&Function::operator())>;
+  else
+    return is_noexcept<Function>;
+}
+
+template <class Function> struct endpoint {
+  static constexpr bool may_throw = std::is_void_v<Function>;
+  static_assert(may_throw,
+                "tractor: a function with a context cannot be noexcept: its cancellation, which is "
+                "an exception, would end the program");
+};
+
+// What is wrong with F's context, as a type whose size is the error; void if nothing is.
+template <auto F> consteval auto context_flaw() {
+  if constexpr (!takes_context<F>)
+    return std::type_identity<void>();
+  else if constexpr (is_noexcept_function<F>())
+    return std::type_identity<endpoint<std::remove_cv_t<decltype(F)>>>();
+  else
+    return std::type_identity<
+        typename SuppliedByCallee<typename signature_of<F>::all::template at<0>>::error>();
+}
+
+template <auto F> using context_error = typename decltype(context_flaw<F>())::type;
+
 // Whether F can be called remotely at all.
 template <auto F> consteval bool is_remote_function() {
   using S = signature_of<F>;
   using Parameters = typename S::parameters;
   if constexpr (S::kind != FunctionKind::function)
+    return false;
+  else if constexpr (!std::is_void_v<context_error<F>>)
     return false;
   else
     return first_bad_parameter(Parameters()) == Parameters::size &&
@@ -283,6 +334,8 @@ template <auto F> consteval auto remote_function_flaw() {
   using Parameters = typename S::parameters;
   if constexpr (S::kind != FunctionKind::function) {
     return std::type_identity<remote_function<std::remove_cv_t<decltype(F)>, S::kind>>();
+  } else if constexpr (!std::is_void_v<context_error<F>>) {
+    return std::type_identity<context_error<F>>();
   } else if constexpr (constexpr std::size_t bad = first_bad_parameter(Parameters());
                        bad != Parameters::size) {
     using Bad = typename Parameters::template at<bad>;
@@ -304,6 +357,17 @@ template <auto F, class... A> consteval bool is_remote_call() {
     return first_bad_argument(Types<A...>(), Parameters()) == Parameters::size;
 }
 
+template <bool TakesContext> struct way_to_call {
+  static constexpr bool is_a_call = !TakesContext;
+  static_assert(is_a_call,
+                "tractor: this function takes a context or a stream, which a plain call does not "
+                "give it: use portal.open_context<f>(args..., body) or open_stream_from<f>");
+  static constexpr bool is_a_context = TakesContext;
+  static_assert(is_a_context,
+                "tractor: this function takes no context as its first parameter: call it by "
+                "portal.run<f>(args...)");
+};
+
 // Whether F can be called remotely with arguments of these types. To be used so:
 //   template <auto F, class... A> result_of<F> run(A&&... arguments) {
 //     if constexpr (detail::remote_call_ok<F, A...>) {
@@ -314,13 +378,20 @@ template <auto F, class... A> consteval bool is_remote_call() {
 //     }
 //   }
 // so that a wrong call is one error with one sentence.
-template <auto F, class... A> inline constexpr bool remote_call_ok = is_remote_call<F, A...>();
+template <auto F, class... A> inline constexpr bool remote_call_ok =
+    is_remote_call<F, A...>() && !takes_context<F>;
 
-// The one error of a call for which remote_call_ok is false.
-template <auto F, class... A> constexpr void remote_call_explain() {
+// The same for opening F's context.
+template <auto F, class... A> inline constexpr bool remote_context_ok =
+    is_remote_call<F, A...>() && takes_context<F>;
+
+// The one error of a call, or of the opening of a context, that is not ok.
+template <auto F, bool Opens, class... A> constexpr void explain_call() {
   using Parameters = typename signature_of<F>::parameters;
   if constexpr (!remote_function_ok<F>) {
     (void)sizeof(remote_function_error<F>);
+  } else if constexpr (takes_context<F> != Opens) {
+    (void)sizeof(way_to_call<takes_context<F>>);
   } else if constexpr (sizeof...(A) != Parameters::size) {
     (void)sizeof(argument_count<sizeof...(A), Parameters::size>);
   } else {
@@ -328,6 +399,14 @@ template <auto F, class... A> constexpr void remote_call_explain() {
     using Bad = typename Parameters::template at<bad>;
     (void)sizeof(argument<bad, typename Types<A...>::template at<bad>, Bad>);
   }
+}
+
+template <auto F, class... A> constexpr void remote_call_explain() {
+  explain_call<F, false, A...>();
+}
+
+template <auto F, class... A> constexpr void remote_context_explain() {
+  explain_call<F, true, A...>();
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 #include <tractor/actor.hpp>
 #include <tractor/actor_nursery.hpp>
 #include <tractor/buffer.hpp>
+#include <tractor/context.hpp>
 #include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/expose.hpp>
@@ -10,4 +11,5 @@
 #include <tractor/portal.hpp>
 #include <tractor/root_options.hpp>
 #include <tractor/run.hpp>
+#include <tractor/stream.hpp>
 #include <trio/trio.hpp>

@@ -311,11 +311,13 @@ void LocalActor::cancel_requested_by(runtime::Peer& peer, ActorId const& cancell
     log(LogLevel::warning, describe(canceller) + " asked this actor to end; only its parent may");
     return;
   }
+  if (!is_cancelled()) canceller_ = canceller;
   cancel({trio::CancelSource::remote, describe(canceller), std::move(reason)});
 }
 
 void LocalActor::cancel(trio::CancelReason reason) {
   if (is_cancelled()) return;
+  if (canceller_.uuid.empty()) canceller_ = id_;
   cancelled_.set();
   if (!is_root() && tasks_) tasks_->cancel_scope().cancel(std::move(reason));
 }

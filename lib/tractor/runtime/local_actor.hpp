@@ -86,6 +86,9 @@ class LocalActor final : public Actor {
 
   bool is_cancelled() const noexcept { return cancelled_.is_set(); }
 
+  // Who wanted that, if it is; ourselves if nobody else did.
+  ActorId const& canceller() const noexcept { return canceller_; }
+
   // A checkpoint.
   void wait_cancelled() { cancelled_.wait(); }
 
@@ -152,6 +155,7 @@ class LocalActor final : public Actor {
   bool pressed_ = false;
   int ended_by_signal_ = 0;
   trio::Event cancelled_;
+  ActorId canceller_;
 
   std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<spawn::Spawner> spawner_;
