@@ -93,6 +93,18 @@ struct ActorCancelled final : CallRefused {
   using CallRefused::CallRefused;
 };
 
+// A step of a typed dialog that its program may not take: one that was taken before, or an end that
+// is of another dialog. See dialog.hpp.
+struct DialogMisuse final : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// The other side of a typed dialog sent what the protocol does not have there; what() says what,
+// and what it has. Mirrors tractor.MsgTypeError.
+struct MsgTypeError final : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 // An actor's process ended without saying goodbye, had to be killed as it did not answer, or could
 // not begin. what() says how, with the end of its standard error.
 class ActorDied : public std::runtime_error {

@@ -3,6 +3,7 @@
 #include <tractor/actor_id.hpp>
 #include <tractor/buffer.hpp>
 #include <tractor/context.hpp>
+#include <tractor/dialog.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/expose.hpp>
 #include <tractor/function.hpp>
@@ -70,6 +71,21 @@ template <class Stream> struct stream_body {
       "tractor: the body of open_stream_from<f>(arguments..., body) comes last, and takes "
       "(auto& stream); f is a function whose first parameter is a SendStream<T>&");
 };
+
+template <class Dialog> struct dialog_body {
+  static constexpr bool fits = std::is_void_v<Dialog>;
+  static_assert(fits,
+                "tractor: the body of open_dialog<f>(arguments..., body) comes last; it takes the "
+                "dialog, (auto dialog), and returns what finish() gives at its end");
+};
+
+// What the body of a dialog of P finishes with.
+template <class P, class Dialog, class Body> consteval auto finished_by() {
+  if constexpr (std::is_invocable_v<Body&, Dialog>)
+    return FinishedResult<P, std::invoke_result_t<Body&, Dialog>>();
+  else
+    return FinishedResult<P, void>();
+}
 
 // What a body returns whose context may end before it: nothing, an optional, or a value, without
 // which it throws.
@@ -161,6 +177,28 @@ class Portal {
                                std::forward_as_tuple(std::forward<A>(arguments_and_body)...));
   }
 
+  // Runs F over there, whose first parameter is a CalleeDialog<P>, and `body`, the last argument,
+  // here, with the CallerDialog<P>; see dialog.hpp:
+  //
+  //   portal.open_dialog<serve>(arguments..., [](auto dialog) {
+  //     return std::move(dialog).send(Hello{}).finish();
+  //   });
+  //
+  // The body returns what finish() gave it at the end of this dialog: Finished<P>. The end waits
+  // until F has returned, too. Returns what F has finished with; or what the body has, if F has
+  // finished with nothing; a std::pair of both, the body's first, if both have.
+  //
+  // A dialog that one side leaves by an exception or a cancellation is cut short for both, as a
+  // context is; what its other side waits for meanwhile throws StreamAborted. A checkpoint. Throws
+  // as open_context(); DialogMisuse if the body returns the end of another dialog.
+  template <auto F, class... A> auto open_dialog(A&&... arguments_and_body) const {
+    if constexpr (sizeof...(A) == 0)
+      (void)sizeof(detail::dialog_body<detail::Types<A...>>);
+    else
+      return dialog_with_body<F>(std::make_index_sequence<sizeof...(A) - 1>(),
+                                 std::forward_as_tuple(std::forward<A>(arguments_and_body)...));
+  }
+
   // The same portal with other options for calls: portal.with({.cancel_patience = 5s}).run<f>().
   Portal with(CallOptions options) const { return Portal(peer_, options); }
 
@@ -245,6 +283,49 @@ class Portal {
       }
     } else {
       (void)sizeof(detail::stream_body<detail::Types<Body>>);
+    }
+  }
+
+  template <auto F, std::size_t... I, class Given>
+  auto dialog_with_body(std::index_sequence<I...>, Given given) const {
+    auto& body = std::get<sizeof...(I)>(given);
+    using Body = std::remove_reference_t<decltype(body)>;
+    if constexpr (!detail::remote_dialog_ok<F, std::tuple_element_t<I, Given>...>) {
+      detail::remote_dialog_explain<F, std::tuple_element_t<I, Given>...>();
+    } else {
+      using P = detail::protocol_of<F>;
+      using Finishing = decltype(detail::finished_by<P, CallerDialog<P>, Body>());
+      if constexpr (!Finishing::is_finished) {
+        (void)sizeof(detail::dialog_body<CallerDialog<P>>);
+      } else {
+        using Here = typename Finishing::type;
+        using There = result_of<F>;
+        auto arguments = encode_arguments<F>(
+            std::forward<std::tuple_element_t<I, Given>>(std::get<I>(given))...);
+        std::shared_ptr<runtime::ContextCore> context;
+        auto const run_body = [&] {
+          return detail::result_of_body<Here>([&](auto keep) {
+            open(function_id<F>(), std::move(arguments), [&](auto const& core, Buffer) {
+              context = core;
+              auto const dialog = detail::begin_dialog(core, Role::caller, automaton_of<P>);
+              keep([&] {
+                return detail::FinishedAccess::take(
+                    *dialog, std::invoke(body, CallerDialog<P>(detail::DialogHold(dialog))));
+              });
+            });
+          });
+        };
+        if constexpr (std::is_void_v<There>) {
+          return run_body();
+        } else if constexpr (std::is_void_v<Here>) {
+          run_body();
+          return *CallerContext<P, There>(context).outcome()->value;
+        } else {
+          Here here = run_body();
+          return std::pair<Here, There>(std::move(here),
+                                        *CallerContext<P, There>(context).outcome()->value);
+        }
+      }
     }
   }
 
