@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <cstdlib>
+#include <cstring>
 
 namespace support {
 
@@ -22,5 +24,14 @@ inline constexpr bool under_tsan = __has_feature(thread_sanitizer);
 #else
 inline constexpr bool under_tsan = false;
 #endif
+
+// Whether they run under valgrind, which keeps some descriptors for itself.
+inline bool under_valgrind() {
+  char const* const preloaded = std::getenv("LD_PRELOAD");
+  return preloaded && std::strstr(preloaded, "/vgpreload_");
+}
+
+// How much longer things may take there.
+inline int slowness() { return under_valgrind() ? 30 : 1; }
 
 }  // namespace support

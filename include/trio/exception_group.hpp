@@ -117,8 +117,9 @@ class MultipleErrors : public std::runtime_error {
 };
 
 // For functions that keep their nursery to themselves: throws what is in the group `error` (not
-// null), whose callers then need not know that there was one. An Interrupted in it comes first;
-// then the only error in it, which may be a group itself; of nothing but Cancelled, the first.
+// null), whose callers then need not know that there was one. The member that is or has an
+// Interrupted comes first; then the only error in it, which may be a group itself; of nothing but
+// Cancelled (and groups of them), the first.
 // Throws MultipleErrors if there are several errors, and `error` if it is no group. Mirrors trio's
 // raise_single_exception_from_group.
 [[noreturn]] void rethrow_single(std::exception_ptr const& error);

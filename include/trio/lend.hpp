@@ -24,6 +24,8 @@ class Loan {
 
   // The whole life of the block, in its task. Throws nothing: see error(). Once only.
   void run_block(std::function<void()> const& block);
+  // Instead: its task could not be started.
+  void fail();
   // In the block: lends `value`; returns when it is given back. Throws MisuseError the second time.
   void lend(void const* value);
 
@@ -60,6 +62,8 @@ class Loan {
 
  private:
   enum class State { opening, lent, closing, ended };
+
+  void end();
 
   State state_ = State::opening;
   bool revoked_ = false;

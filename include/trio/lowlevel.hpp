@@ -90,10 +90,14 @@ template <class AbortFn> void wait_task_rescheduled(AbortFn&& abort) {
   using Function = std::remove_reference_t<AbortFn>;
   static_assert(std::is_invocable_r_v<Abort, Function&, RaiseCancel const&>,
                 "trio: an abort function takes a RaiseCancel const& and returns an Abort");
-  detail_abort::wait({const_cast<void*>(static_cast<void const*>(&abort)),
-                      [](void* object, RaiseCancel const& raise) noexcept -> Abort {
-                        return (*static_cast<Function*>(object))(raise);
-                      }});
+  if constexpr (std::is_function_v<Function>)
+    // Only objects can be pointed to by a void*.
+    wait_task_rescheduled(+abort);
+  else
+    detail_abort::wait({const_cast<void*>(static_cast<void const*>(&abort)),
+                        [](void* object, RaiseCancel const& raise) noexcept -> Abort {
+                          return (*static_cast<Function*>(object))(raise);
+                        }});
 }
 
 // Makes a task parked in wait_task_rescheduled run again; with `error`, by throwing it there. Call

@@ -347,4 +347,13 @@ template <class Body> auto open_nursery(Body&& body) {
         std::forward<Body>(body));
 }
 
+// Runs `body(nursery)` with the nursery `given`, and waits for none of its tasks; or if that is
+// null, with one of its own, as open_nursery() does. For functions that leave tasks behind only
+// where they are given a place for them. Not a checkpoint with a nursery that is given. Throws what
+// the body throws, as it is, or what open_nursery() throws. tractor's maybe_open_nursery.
+template <class Body> auto maybe_open_nursery(Nursery* given, Body&& body) {
+  if (given) return std::invoke(body, *given);
+  return open_nursery(std::forward<Body>(body));
+}
+
 }  // namespace trio

@@ -30,23 +30,31 @@ class OwnedChild {
   // reaped it. Any number of tasks may wait. A checkpoint always. Afterwards gives the same answer
   // at once. Throws MisuseError outside a task.
   std::optional<ExitStatus> wait();
+  // The same without reaping it: until that is done, nobody else gets its number, or its group's.
+  std::optional<ExitStatus> wait_for_end();
+
+  // Whether it has ended. Does not reap it. Not a checkpoint.
+  bool has_ended() noexcept;
 
   // Reaps it if it has ended; whether it is reaped now. Not a checkpoint.
   bool is_reaped() noexcept;
 
-  // How it ended; nothing if it was not reaped, or by somebody else. Not a checkpoint.
+  // How it ended; nothing if none of the above has seen that yet, or somebody else has reaped it.
+  // Not a checkpoint.
   std::optional<ExitStatus> const& status() const noexcept { return status_; }
 
   // Sends a signal, if it has not been reaped. Not a checkpoint.
   void signal(int number) noexcept;
 
  private:
-  void reap(int flags) noexcept;
+  // waitid() with these flags beside WEXITED.
+  void look(int flags) noexcept;
 
   pid_t const pid_;
   Descriptor const pidfd_;
   // Held by the task that waits for the pidfd.
   Lock waiting_;
+  bool ended_ = false;
   bool reaped_ = false;
   std::optional<ExitStatus> status_;
 };

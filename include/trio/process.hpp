@@ -37,9 +37,13 @@ struct ProcessOptions {
 
 // A program that was started as a child of this process. It leads a session and a process group of
 // its own, so that it neither reads the terminal nor hears its ctrl-c, and gets no other descriptor
-// of ours than its standard ones. Never outlives its owner: destroying a Process kills the program
-// and what it has started, as far as that has not left its group, and reaps it, and waits for that
-// without letting other tasks run. (If this process is killed itself, nobody does that.)
+// of ours than its standard ones. Never outlives its owner: destroying a Process kills the program,
+// and reaps it, and waits for that without letting other tasks run. (If this process is killed
+// itself, nobody does that.)
+//
+// The same holds for what the program has started and left behind, whether it ended by itself or
+// was ended: destroying the Process kills all that is in the group still. What is to live on must
+// leave the group, as daemons do (setsid).
 //
 // run_process() is what one mostly wants; this is for talking with a program meanwhile. For one
 // run's thread only. Mirrors trio.Process.
@@ -60,9 +64,9 @@ class Process {
   FdReceiveStream& output();
   FdReceiveStream& errors();
 
-  // Waits until it has ended; says how. Any number of tasks may wait. A checkpoint always.
-  // Cancelled or not, leaves the program alone. Throws std::system_error (ECHILD) if somebody else
-  // has reaped it: SIGCHLD is ignored, or something waits for any child.
+  // Waits until it has ended (it, not what it has started); says how. Any number of tasks may wait.
+  // A checkpoint always. Cancelled or not, leaves the program alone. Throws std::system_error
+  // (ECHILD) if somebody else has reaped it: SIGCHLD is ignored, or something waits for any child.
   ExitStatus wait();
 
   // How it ended; nothing if it runs. Not a checkpoint.
@@ -70,12 +74,13 @@ class Process {
 
   // Sends a signal to the program, if it runs. Not a checkpoint.
   void signal(int number);
-  // The same to the whole group: what the program has started, too.
+  // Sends a signal to its whole group: to what it has started, too, and still when it has ended
+  // itself. Not a checkpoint.
   void signal_group(int number);
 
-  // Ends it: SIGTERM, and if it has not ended within `grace`, SIGKILL, both to the whole group;
-  // waits for its end, whatever is cancelled. (What is deaf to SIGTERM in the group of a program
-  // that is not, goes on.) A checkpoint. Throws as wait() does.
+  // Ends it and its whole group: SIGTERM; and when `grace` is over, or as soon as all have ended,
+  // SIGKILL, which nobody survives. Waits for the program's end, whatever is cancelled. A
+  // checkpoint. Throws as wait() does.
   ExitStatus terminate(Duration grace = std::chrono::seconds(5));
 
  private:
@@ -90,7 +95,7 @@ class Process {
 // Starts the program `command[0]`, which is looked for in PATH if it has no slash, with the
 // arguments that follow. Its signals are as they are by default, none blocked. A checkpoint before
 // anything happens. Throws std::system_error if it cannot be started, std::invalid_argument for an
-// empty command. Mirrors trio.lowlevel.open_process.
+// empty command, a variable that is none, a zero byte. Mirrors trio.lowlevel.open_process.
 Process open_process(std::vector<std::string> command, ProcessOptions const& options = {});
 
 // How a program that was run to its end has ended, and what it has written, if that was captured.
@@ -140,18 +145,24 @@ struct RunProcessOptions {
   std::vector<std::string> variables = {};
   // Cancelled: how long it may take to end after SIGTERM, before SIGKILL.
   Duration grace = std::chrono::seconds(5);
+  // Cancelled: called to end the program in another way, say by its standard input or by SIGINT,
+  // behind a shield, in a task of run_process(), which then waits for the end for as long as it
+  // takes; `grace` does not count. May park; is cancelled when the program has ended. If it throws,
+  // the program is killed.
+  std::function<void(Process&)> deliver_cancel = {};
 };
 
 // Runs a program to its end; see open_process() and Process. What it writes is captured, or handed
 // on line by line, or both; otherwise its standard output is dropped, and of its standard error
 // only the last words are kept. It never touches the terminal. What programs write that it has left
-// behind is not waited for.
+// behind is not waited for; they are killed, unless they have left its group (see Process).
 //
 //   auto const log = trio::run_process({"git", "log"}, {.capture_output = true}).output;
 //
-// Cancelled, or if a handler throws: the program is ended as Process::terminate() does, and waited
-// for. Throws ProcessError if it fails (with `check`), std::system_error if it cannot be started,
-// and what a handler throws, all as they are. Reports to nursery.start() the process's number. A
+// Cancelled, or if a handler throws: the program is ended as Process::terminate() does, or by
+// `deliver_cancel`, and waited for. Throws ProcessError if it fails (with `check`),
+// std::system_error if it cannot be started, and what a handler or `deliver_cancel` throws, all as
+// they are. Reports to nursery.start() the process's number. A
 // checkpoint. Mirrors trio.run_process.
 CompletedProcess run_process(std::vector<std::string> command,
                              RunProcessOptions const& options = {},

@@ -108,7 +108,7 @@ template <class T> class Shared {
   // The result, waiting for it; valid as long as the Shared or a copy of it is. A checkpoint
   // always. Throws what the function threw; MisuseError outside a task or if someone reschedules
   // the task by hand. Whoever is cancelled last gets the error, if there is one, of the computation
-  // that was cancelled with it.
+  // that was cancelled with it; if a SIGINT has done it, in a group with the Interrupted.
   std::add_lvalue_reference_t<T const> wait() const {
     state_->wait();
     return state_->value();

@@ -36,8 +36,9 @@ class SignalReceiver {
   ~SignalReceiver();
 
   // Waits for the next signal; a checkpoint always. Cancelled: none was taken. Throws
-  // BusyResourceError if another task waits here already, MisuseError outside a task, if someone
-  // reschedules the task by hand, or if the receiver was moved from.
+  // BusyResourceError if another task waits here already, ClosedResourceError if the receiver goes
+  // meanwhile, MisuseError outside a task, if someone reschedules the task by hand, or if the
+  // receiver was moved from.
   int receive();
 
   // How many signals have come and were not received.
@@ -80,10 +81,10 @@ class SignalReceiver {
   friend SignalReceiver open_signal_receiver(std::initializer_list<int> signals);
   class Inbox;
 
-  explicit SignalReceiver(std::unique_ptr<Inbox> inbox);
+  explicit SignalReceiver(std::shared_ptr<Inbox> inbox);
 
-  // Null when moved from.
-  std::unique_ptr<Inbox> inbox_;
+  // Null when moved from. Held by a task that waits, too: the receiver may go meanwhile.
+  std::shared_ptr<Inbox> inbox_;
 };
 
 }  // namespace trio

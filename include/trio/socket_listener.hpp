@@ -62,7 +62,7 @@ class SocketListener {
 inline constexpr int largest_backlog = 65535;
 
 // Listens at `path` as a Unix socket; see SocketAddress::unix_path. A name that a dead process left
-// behind is taken over; one where somebody listens, or that is no socket, is not (EADDRINUSE,
+// behind is taken over; one that somebody still has, or that is no socket, is not (EADDRINUSE,
 // EEXIST). The socket gets the permissions that the process's umask leaves. A checkpoint. Throws
 // std::system_error if it cannot be had.
 SocketListener open_unix_listener(std::string const& path, int backlog = largest_backlog);

@@ -126,6 +126,8 @@ auto finally_shielded(Duration timeout, CleanUp&& clean_up, Body&& body) {
   using Result = std::invoke_result_t<Body>;
   static_assert(!std::is_reference_v<Result>,
                 "trio: the body of finally_shielded must return a value, not a reference");
+  // First of all, as it refuses a negative timeout.
+  CancelScope scope = CancelScope::after(timeout, true);
   std::conditional_t<std::is_void_v<Result>, bool, std::optional<Result>> result{};
   auto error = detail::caught_from([&] {
     if constexpr (std::is_void_v<Result>)
@@ -133,10 +135,9 @@ auto finally_shielded(Duration timeout, CleanUp&& clean_up, Body&& body) {
     else
       result.emplace(std::invoke(std::forward<Body>(body)));
   });
-  detail::rethrow_either(
-      std::move(error), detail::caught_from([&] {
-        static_cast<void>(finally_shielded(timeout, std::forward<CleanUp>(clean_up)));
-      }));
+  detail::rethrow_either(std::move(error), detail::caught_from([&] {
+                           static_cast<void>(scope.enter(std::forward<CleanUp>(clean_up)));
+                         }));
   if constexpr (!std::is_void_v<Result>) return std::move(*result);
 }
 

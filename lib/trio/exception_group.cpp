@@ -141,11 +141,14 @@ MultipleErrors::MultipleErrors(std::exception_ptr group)
 void rethrow_single(std::exception_ptr const& error) {
   auto const* group = exception_cast<BaseExceptionGroup>(error);
   if (!group) std::rethrow_exception(error);
+  auto const is_cancelled = [](std::exception_ptr const& leaf) {
+    return exception_cast<Cancelled>(leaf) != nullptr;
+  };
   std::exception_ptr single, cancelled;
   bool several = false;
   for (auto const& member : group->exceptions()) {
-    if (exception_cast<Interrupted>(member)) std::rethrow_exception(member);
-    auto& kind = exception_cast<Cancelled>(member) ? cancelled : single;
+    if (find_in<Interrupted>(member)) std::rethrow_exception(member);
+    auto& kind = detail::sieve(member, is_cancelled) ? single : cancelled;
     several = several || (&kind == &single && single);
     if (!kind) kind = member;
   }

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace trio {
@@ -39,7 +40,14 @@ void FdSendStream::send_all(std::string_view data) {
 
 void FdSendStream::wait_send_all_might_not_block() {
   ConflictDetector::Use const use(sending_, detail::already_sending);
-  lowlevel::wait_writable(fd_.get_open());
+  pollfd now = {fd_.get_open(), POLLOUT, 0};
+  if (poll(&now, 1, 0) == 0) {
+    lowlevel::wait_writable(fd_.get());
+  } else {
+    // Also what can never be waited for: a file on a disk, /dev/null.
+    lowlevel::checkpoint();
+    fd_.get_open();
+  }
   detail::keep_frame();
 }
 

@@ -174,7 +174,7 @@ Fiber& Switcher::acquire(TaskRecord& task) {
     pool_.reserve(fibers_.size() + 1);
     auto fiber = std::make_unique<Fiber>();
     fiber->stack = arena_.make();
-    fiber->side = {fiber->stack.bottom, fiber->stack.size, nullptr, sanitizer::make_side()};
+    fiber->side = sanitizer::make_side(fiber->stack.bottom, fiber->stack.size);
     Fiber* raw = fiber.get();
     auto context = boost::fibers::make_worker_context(
         boost::fibers::launch::post, GivenStack{fiber->stack}, [this, raw] { work(*raw); });

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "if_never_run.hpp"
 #include "runner.hpp"
 #include "thread_call.hpp"
 
 #include <trio/errors.hpp>
 #include <trio/from_thread.hpp>
+
+#include <utility>
 
 namespace trio::from_thread {
 
@@ -32,10 +35,16 @@ void detail_thread::run(lowlevel::TrioToken const& token, std::function<void()> 
   check_may_block();
   auto const message = std::make_shared<ThreadMessage>(fn);
   token.run_sync_soon([message] {
+    detail::IfNeverRun no_task(
+        [message] { message->fail(std::make_exception_ptr(RunFinishedError())); });
     try {
-      lowlevel::spawn_system_task("<from_thread::run>", [message] { message->answer(); });
+      lowlevel::spawn_system_task("<from_thread::run>",
+                                  [message, no_task = std::move(no_task)]() mutable {
+                                    no_task.call_off();
+                                    message->answer();
+                                  });
     } catch (MisuseError const&) {
-      message->fail(std::make_exception_ptr(RunFinishedError()));
+      // The run is ending: the thread has been told.
     }
   });
   message->wait();

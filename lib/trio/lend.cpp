@@ -2,6 +2,7 @@
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/lend.hpp>
+#include <trio/lowlevel.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -15,6 +16,16 @@ void Loan::run_block(std::function<void()> const& block) {
                           "trio: what a block had lent is gone: the block has ended by itself"))
                     : std::make_exception_ptr(
                           MisuseError("trio: a block ended without having lent anything"));
+  end();
+}
+
+void Loan::fail() {
+  error_ = std::make_exception_ptr(
+      BrokenResourceError("trio: the task of a block that was to lend could not be started"));
+  end();
+}
+
+void Loan::end() {
   state_ = State::ended;
   watchers_.unpark_all();
 }
@@ -22,6 +33,11 @@ void Loan::run_block(std::function<void()> const& block) {
 void Loan::lend(void const* value) {
   if (state_ != State::opening)
     throw MisuseError("trio: a block lends once; its trio::Lend was called a second time");
+  if (scope_.cancel_called()) {
+    // Whoever wanted it has given up: nobody else may begin to use what is about to go.
+    state_ = State::closing;
+    return lowlevel::checkpoint();
+  }
   value_ = value;
   state_ = State::lent;
   watchers_.unpark_all();

@@ -4,9 +4,14 @@
 #include <trio/errors.hpp>
 
 #include <atomic>
+#include <bit>
+#include <climits>
 #include <mutex>
 
 #include <cxxabi.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace trio::detail {
 
@@ -36,24 +41,31 @@ void NoWaiting::look_closer() const {
 }  // namespace trio::detail
 
 // What compilers call around the initialiser of a function-local static, unless its first byte says
-// that it is done. Nothing else tells that one is under way; so these stand in for libstdc++'s,
-// whose layout they keep, and count.
+// that it is done. Nothing else tells that one is under way; so these stand in for libstdc++'s, and
+// count.
+//
+// Where they do not reach, libstdc++'s own are at work in the same process, and on the same
+// variables: in a plugin that was loaded before libtrio, or that has brought its own libstdc++. So
+// they keep to the letter of what libstdc++ does (guard.cc, unchanged since gcc 4.8): the bits, and
+// how those who wait are put to sleep and woken. std::atomic's wait() would not do: it wakes only
+// those who sleep in it.
 namespace __cxxabiv1 {
 
 namespace {
+
+static_assert(std::endian::native == std::endian::little && sizeof(__guard) == 8,
+              "trio: the guards of static variables are laid out differently here");
 
 constexpr int done = 1;
 constexpr int under_way = 1 << 8;
 constexpr int waited_for = 1 << 16;
 
-std::atomic_ref<int> state_of(__guard* guard) noexcept {
-  return std::atomic_ref<int>(*reinterpret_cast<int*>(guard));
-}
+int* word_of(__guard* guard) noexcept { return reinterpret_cast<int*>(guard); }
 
 void leave(__guard* guard, int state) noexcept {
   --trio::detail::initialisations;
-  auto const word = state_of(guard);
-  if (word.exchange(state, std::memory_order_acq_rel) & waited_for) word.notify_all();
+  auto const before = std::atomic_ref(*word_of(guard)).exchange(state, std::memory_order_acq_rel);
+  if (before & waited_for) syscall(SYS_futex, word_of(guard), FUTEX_WAKE, INT_MAX);
 }
 
 }  // namespace
@@ -62,16 +74,16 @@ extern "C" {
 
 // 1: the caller is to initialise it; 0: it is done.
 int __cxa_guard_acquire(__guard* guard) {
-  auto const word = state_of(guard);
-  for (int state = 0;;) {
+  std::atomic_ref const word(*word_of(guard));
+  for (int state = 0;; state = 0) {
     if (word.compare_exchange_strong(state, under_way, std::memory_order_acq_rel)) {
       ++trio::detail::initialisations;
       return 1;
     }
     if (state & done) return 0;
     int const awaited = under_way | waited_for;
-    if (state == awaited || word.compare_exchange_strong(state, awaited)) word.wait(awaited);
-    state = 0;
+    if (state == awaited || word.compare_exchange_strong(state, awaited))
+      syscall(SYS_futex, word_of(guard), FUTEX_WAIT, awaited, nullptr);
   }
 }
 

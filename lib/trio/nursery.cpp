@@ -148,10 +148,11 @@ void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job
   }
   status.starting_ = nullptr;
   if (error) std::rethrow_exception(std::move(error));
-  if (!status.called_)
-    throw MisuseError(
-        "trio: nursery.start(): the task ended without calling "
-        "task_status.started()");
+  if (status.called_) return;
+  // Cancelled, the task may have ended as it was told to.
+  lowlevel::checkpoint_if_cancelled();
+  throw MisuseError(
+      "trio: nursery.start(): the task ended without calling task_status.started()");
 }
 
 bool TaskStatusBase::mark_started() {

@@ -18,7 +18,7 @@ namespace trio::lowlevel {
 
 namespace {
 
-constexpr std::chrono::milliseconds reap_interval(50);
+constexpr std::chrono::milliseconds retry_interval(50);
 
 }  // namespace
 
@@ -27,20 +27,32 @@ OwnedChild::OwnedChild(pid_t pid, Descriptor pidfd) noexcept
 
 OwnedChild::~OwnedChild() {
   signal(SIGKILL);
-  while (!reaped_) reap(0);
+  while (!reaped_) look(0);
 }
 
 std::optional<ExitStatus> OwnedChild::wait() {
-  auto const turn = waiting_.guard();
-  if (!is_reaped()) wait_readable(pidfd_.get());
-  // It has ended, but a debugger may still hold what is left of it.
-  while (!is_reaped()) sleep(reap_interval);
+  wait_for_end();
+  static_cast<void>(is_reaped());
   detail::keep_frame();
   return status_;
 }
 
+std::optional<ExitStatus> OwnedChild::wait_for_end() {
+  auto const turn = waiting_.guard();
+  if (!has_ended()) wait_readable(pidfd_.get());
+  // It has ended, but a debugger may still hold what is left of it.
+  while (!has_ended()) sleep(retry_interval);
+  detail::keep_frame();
+  return status_;
+}
+
+bool OwnedChild::has_ended() noexcept {
+  if (!ended_) look(WNOHANG | WNOWAIT);
+  return ended_;
+}
+
 bool OwnedChild::is_reaped() noexcept {
-  reap(WNOHANG);
+  look(WNOHANG);
   return reaped_;
 }
 
@@ -49,17 +61,17 @@ void OwnedChild::signal(int number) noexcept {
   if (!reaped_) syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
 }
 
-void OwnedChild::reap(int flags) noexcept {
+void OwnedChild::look(int flags) noexcept {
   if (reaped_) return;
   siginfo_t info = {};
   int const result = waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info,
                             WEXITED | flags);
   if (result == 0 && info.si_pid == 0) return;
-  if (result == 0)
-    status_ = ExitStatus{info.si_status, info.si_code != CLD_EXITED};
-  else if (errno == EINTR)
-    return;
-  reaped_ = true;
+  bool const gone = result < 0;
+  if (gone && errno == EINTR) return;
+  if (!gone) status_ = ExitStatus{info.si_status, info.si_code != CLD_EXITED};
+  ended_ = true;
+  reaped_ = gone || (flags & WNOWAIT) == 0;
 }
 
 }  // namespace trio::lowlevel

@@ -77,7 +77,7 @@ void ParkingLot::repark(ParkingLot& other, std::size_t count) {
   // Moving to itself has an end too.
   for (count = std::min(count, size()); count > 0; --count) {
     auto* const waiter = first();
-    if (!waiter) return;
+    if (!waiter) break;
     waiter->unlink();
     other.waiters_.push_back(*waiter);
   }

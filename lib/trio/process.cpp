@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "process_group.hpp"
+#include "zero_byte.hpp"
+
 #include <trio/cancel_scope.hpp>
 #include <trio/detail/environment.hpp>
 #include <trio/detail/keep_frame.hpp>
@@ -7,8 +10,10 @@
 #include <trio/owned_child.hpp>
 #include <trio/process.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -66,13 +71,12 @@ class Attributes {
   Attributes() {
     check(posix_spawnattr_init(&attributes_), "trio: posix_spawn");
     sigset_t none;
-    sigset_t pipe_signal;
+    sigset_t all;
     sigemptyset(&none);
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
+    sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes_, &none);
-    // Libraries make the process ignore this one, which others wait for to end.
-    posix_spawnattr_setsigdefault(&attributes_, &pipe_signal);
+    // What we ignore, it would ignore as well: a SIGPIPE that is to end it, a SIGTERM of ours.
+    posix_spawnattr_setsigdefault(&attributes_, &all);
     posix_spawnattr_setflags(&attributes_,
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   }
@@ -87,6 +91,23 @@ class Attributes {
  private:
   posix_spawnattr_t attributes_;
 };
+
+void check_has_no_zero_byte(std::string const& text) {
+  if (detail::has_zero_byte(text))
+    throw std::invalid_argument("trio: open_process was given a text with a zero byte in it");
+}
+
+// Throws std::invalid_argument for what the program would not get as it is here.
+void check_arguments(std::vector<std::string> const& command, ProcessOptions const& options) {
+  if (command.empty()) throw std::invalid_argument("trio: open_process needs a command");
+  std::ranges::for_each(command, check_has_no_zero_byte);
+  std::ranges::for_each(options.variables, check_has_no_zero_byte);
+  check_has_no_zero_byte(options.directory);
+  for (std::string const& variable : options.variables)
+    if (variable.starts_with('=') || variable.find('=') == std::string::npos)
+      throw std::invalid_argument("trio: a variable of a program is \"NAME=value\", not \"" +
+                                  variable + "\"");
+}
 
 // Never at a number that another is to be copied to: somebody may have closed a standard one.
 Descriptor above_standard(Descriptor given) {
@@ -157,8 +178,10 @@ struct Process::State {
   ~State() { signal_group(SIGKILL); }
 
   void signal_group(int number) noexcept {
-    // Nobody else gets the group's number while the child has not been reaped.
-    if (!child.is_reaped()) kill(-child.pid(), number);
+    // Nobody else gets the group's number while the child has not been reaped; nobody but a
+    // stranger does that before this goes.
+    bool const reaped_by_stranger = child.has_ended() && !child.status();
+    if (!reaped_by_stranger) kill(-child.pid(), number);
   }
 
   std::vector<std::string> command;
@@ -185,13 +208,13 @@ FdReceiveStream& Process::output() { return existing(state_->output); }
 FdReceiveStream& Process::errors() { return existing(state_->errors); }
 
 ExitStatus Process::wait() {
-  auto const status = state_->child.wait();
+  auto const status = state_->child.wait_for_end();
   if (!status) check(ECHILD, "trio: somebody else has reaped the program");
   return *status;
 }
 
 std::optional<ExitStatus> Process::status() {
-  static_cast<void>(state_->child.is_reaped());
+  static_cast<void>(state_->child.has_ended());
   return state_->child.status();
 }
 
@@ -202,15 +225,17 @@ void Process::signal_group(int number) { state_->signal_group(number); }
 ExitStatus Process::terminate(Duration grace) {
   signal_group(SIGTERM);
   return shielded([&] {
-    auto const ended = move_on_after(grace, [&] { return wait(); });
-    if (!ended.cut_short) return *ended.value;
+    static_cast<void>(move_on_after(grace, [&] {
+      wait();
+      detail::wait_for_rest_of_group(pid());
+    }));
     signal_group(SIGKILL);
     return wait();
   });
 }
 
 Process open_process(std::vector<std::string> command, ProcessOptions const& options) {
-  if (command.empty()) throw std::invalid_argument("trio: open_process needs a command");
+  check_arguments(command, options);
   lowlevel::checkpoint();
   FileActions actions;
   std::vector<Descriptor> theirs;
@@ -224,7 +249,8 @@ Process open_process(std::vector<std::string> command, ProcessOptions const& opt
   int const error =
       posix_spawnp(&pid, command.front().c_str(), actions.get(), Attributes().get(),
                    pointers_to(command).data(), detail::environment_with(variables).data());
-  check(error, ("trio: cannot start " + command.front()).c_str());
+  std::string const place = options.directory.empty() ? "" : " in " + options.directory;
+  check(error, ("trio: cannot start " + command.front() + place).c_str());
   Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (pidfd.get() < 0) {
     int const refused = errno;

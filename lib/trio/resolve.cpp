@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "zero_byte.hpp"
+
 #include <trio/lowlevel.hpp>
 #include <trio/resolve.hpp>
 #include <trio/to_thread.hpp>
@@ -34,21 +36,23 @@ Answer look_up(std::string const& host, std::uint16_t port, int flags) {
   return answer;
 }
 
+[[noreturn]] void fail(std::string const& host, int error) {
+  throw ResolveError("trio: cannot look up the host '" + host + "': " + gai_strerror(error), error);
+}
+
 }  // namespace
 
 std::vector<SocketAddress> resolve(std::string const& host, std::uint16_t port,
                                    ResolveFor purpose) {
   lowlevel::checkpoint();
   int const flags = purpose == ResolveFor::listening ? AI_PASSIVE : 0;
+  if (detail::has_zero_byte(host)) fail(host, EAI_NONAME);
   // Asks nobody, and so takes no time.
   Answer answer = look_up(host, port, flags | AI_NUMERICHOST);
   if (answer.error == EAI_NONAME) {
     answer = to_thread::run({.abandon_on_cancel = true}, look_up, host, port, flags);
   }
-  if (answer.error != 0)
-    throw ResolveError(
-        "trio: cannot look up the host '" + host + "': " + gai_strerror(answer.error),
-        answer.error);
+  if (answer.error != 0) fail(host, answer.error);
   return std::move(answer.addresses);
 }
 

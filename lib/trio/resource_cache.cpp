@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "if_never_run.hpp"
+
 #include <trio/errors.hpp>
 #include <trio/resource_cache.hpp>
 #include <trio/teardown.hpp>
@@ -9,17 +11,17 @@
 namespace trio::detail {
 
 void CachedResource::open(std::function<void(Loan&)> block, std::function<void()> forget) {
-  try {
-    lowlevel::spawn_system_task(
-        "trio::ResourceCache",
-        [self = shared_from_this(), block = std::move(block), forget]() mutable {
-          self->loan_.run_block([&] { block(self->loan_); });
-          forget();
-        });
-  } catch (...) {
+  auto const self = shared_from_this();
+  IfNeverRun no_task([self, forget] {
+    self->loan_.fail();
     forget();
-    throw;
-  }
+  });
+  lowlevel::spawn_system_task("trio::ResourceCache", [self, block = std::move(block), forget,
+                                                      no_task = std::move(no_task)]() mutable {
+    no_task.call_off();
+    self->loan_.run_block([&] { block(self->loan_); });
+    forget();
+  });
   users_ = 1;
   std::exception_ptr cut_short;
   try {

@@ -8,12 +8,14 @@
 #include <trio/lowlevel.hpp>
 #include <trio/process.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <functional>
 #include <utility>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace trio {
@@ -21,11 +23,9 @@ namespace trio {
 namespace {
 
 constexpr std::size_t longest_line = 64 * 1024;
-// What a pipe holds, by default: all that a program can have left in it.
-constexpr std::size_t pipe_capacity = 64 * 1024;
 
-// Takes what a program writes into one of its pipes, until that is closed, or is empty and the
-// program has ended.
+// Takes what a program writes into one of its pipes, until that is closed, or the program has ended
+// and what was there then is taken.
 class Relay {
  public:
   Relay(FdReceiveStream& from, LineHandler const& handler, bool captures)
@@ -42,12 +42,12 @@ class Relay {
     } const closing{from_};
 
     std::array<char, 4096> buffer;
-    std::size_t left_behind = 0;
-    while (left_behind < pipe_capacity) {
-      ssize_t const got = read(from_.fd(), buffer.data(), buffer.size());
+    while (!ended_ || left_ > 0) {
+      std::size_t const most = ended_ ? std::min(left_, buffer.size()) : buffer.size();
+      ssize_t const got = read(from_.fd(), buffer.data(), most);
       if (got > 0) {
         std::string_view const piece(buffer.data(), static_cast<std::size_t>(got));
-        if (ended_) left_behind += piece.size();
+        if (ended_) left_ -= piece.size();
         take(piece);
         lowlevel::cancel_shielded_checkpoint();
       } else if (got == 0 || (errno != EINTR && (errno != EAGAIN || ended_))) {
@@ -63,7 +63,11 @@ class Relay {
   // The program has ended: run() takes what is there, and waits for no more. Not a checkpoint.
   void finish() {
     ended_ = true;
-    if (from_.fd() >= 0) lowlevel::notify_readable(from_.fd());
+    if (from_.fd() < 0) return;
+    int left = 0;
+    ioctl(from_.fd(), FIONREAD, &left);
+    left_ = static_cast<std::size_t>(left);
+    lowlevel::notify_readable(from_.fd());
   }
 
   // What was captured.
@@ -95,6 +99,8 @@ class Relay {
   // A line that has not ended yet.
   std::string begun_;
   bool ended_ = false;
+  // Of what the program has written, in the pipe still when it has ended.
+  std::size_t left_ = 0;
 };
 
 void feed(FdSendStream& to, std::string const& input) {
@@ -108,12 +114,29 @@ void feed(FdSendStream& to, std::string const& input) {
   to.close();
 }
 
+// Has `deliver_cancel` end the program, and waits for that, whatever is cancelled.
+void end_by(std::function<void(Process&)> const& deliver_cancel, Process& process) {
+  auto const error = detail::caught_from([&] {
+    shielded([&] {
+      open_nursery([&](Nursery& nursery) {
+        nursery.start_soon({.name = "end a program"}, deliver_cancel, std::ref(process));
+        process.wait();
+        nursery.cancel_scope().cancel("the program has ended");
+      });
+    });
+  });
+  if (error) rethrow_single(error);
+}
+
 // Waits until the program has ended, and ends it if the wait is cut short.
-ExitStatus see_to_its_end(Process& process, Duration grace) {
+ExitStatus see_to_its_end(Process& process, RunProcessOptions const& options) {
   ExitStatus status;
   auto const cut_short = detail::caught_from([&] { status = process.wait(); });
   if (cut_short) {
-    process.terminate(grace);
+    if (options.deliver_cancel)
+      end_by(options.deliver_cancel, process);
+    else
+      process.terminate(options.grace);
     std::rethrow_exception(cut_short);
   }
   return status;
@@ -171,7 +194,7 @@ CompletedProcess run_process(std::vector<std::string> command, RunProcessOptions
       nursery.start_soon({.name = "read what a program complains of"}, &Relay::run,
                          std::ref(errors));
       status.started(process.pid());
-      completed.status = see_to_its_end(process, options.grace);
+      completed.status = see_to_its_end(process, options);
     });
   });
   if (error) rethrow_single(error);

@@ -2,9 +2,10 @@
 #pragma once
 #include <cstddef>
 
-// What the sanitizers must be told about stacks, or nothing where they are off. AddressSanitizer
-// takes every throw on a stack it does not know for an overflow; ThreadSanitizer takes two fibers
-// for one thread of execution; LeakSanitizer does not look into mapped stacks.
+// What the sanitizers and valgrind must be told about stacks, or nothing where they are off.
+// AddressSanitizer takes every throw on a stack it does not know for an overflow; ThreadSanitizer
+// takes two fibers for one thread of execution; LeakSanitizer does not look into mapped stacks;
+// valgrind takes a switch to a stack nearby for a large frame.
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TRIO_ASAN 1
@@ -29,6 +30,9 @@
 #ifdef TRIO_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
+#ifdef TRIO_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 namespace trio::detail::sanitizer {
 
@@ -38,6 +42,7 @@ struct Side {
   std::size_t size = 0;
   void* fake_stack = nullptr;
   void* tsan_fiber = nullptr;
+  unsigned valgrind_stack = 0;
 };
 
 // Right before a switch from `from` to `to`.
@@ -72,12 +77,16 @@ inline void* current_thread_side() noexcept {
 #endif
 }
 
-inline void* make_side() noexcept {
+// Of a stack that nothing has run on yet.
+inline Side make_side(std::byte const* bottom, std::size_t size) noexcept {
+  Side side{bottom, size};
 #ifdef TRIO_TSAN
-  return __tsan_create_fiber(0);
-#else
-  return nullptr;
+  side.tsan_fiber = __tsan_create_fiber(0);
 #endif
+#ifdef TRIO_VALGRIND
+  side.valgrind_stack = VALGRIND_STACK_REGISTER(bottom, bottom + size - 1);
+#endif
+  return side;
 }
 
 inline void destroy_side([[maybe_unused]] Side& side) noexcept {
@@ -87,6 +96,9 @@ inline void destroy_side([[maybe_unused]] Side& side) noexcept {
 #ifdef TRIO_ASAN
   // The frames of a parked pool fiber never return: what they poisoned must not outlive the memory.
   __asan_unpoison_memory_region(side.bottom, side.size);
+#endif
+#ifdef TRIO_VALGRIND
+  VALGRIND_STACK_DEREGISTER(side.valgrind_stack);
 #endif
 }
 

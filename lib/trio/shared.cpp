@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "if_never_run.hpp"
+
 #include <trio/cancel_scope.hpp>
 #include <trio/detail/guarded.hpp>
+#include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/shared.hpp>
+#include <trio/teardown.hpp>
+
+#include <utility>
 
 namespace trio::detail {
 
@@ -20,8 +26,19 @@ struct SharedComputation::Attempt {
 
 void SharedComputation::start() {
   auto const attempt = std::make_shared<Attempt>();
+  auto const self = shared_from_this();
+  IfNeverRun no_task([self, attempt] {
+    attempt->error = std::make_exception_ptr(
+        BrokenResourceError("trio: the task of a shared computation could not be started"));
+    attempt->ended = true;
+    self->attempt_ = nullptr;
+    attempt->lot.unpark_all();
+  });
   lowlevel::spawn_system_task("trio::Shared",
-                              [self = shared_from_this(), attempt] { self->run(*attempt); });
+                              [self, attempt, no_task = std::move(no_task)]() mutable {
+                                no_task.call_off();
+                                self->run(*attempt);
+                              });
   attempt_ = attempt;
 }
 
@@ -74,8 +91,9 @@ void SharedComputation::wait() {
   } else if (cut_short) {
     std::rethrow_exception(cut_short);
   }
-  if (attempt->error) std::rethrow_exception(attempt->error);
-  if (cut_short) std::rethrow_exception(cut_short);
+  // A Cancelled comes again at the next checkpoint; an Interrupted would not.
+  if (attempt->error && exception_cast<Cancelled>(cut_short)) cut_short = nullptr;
+  rethrow_either(std::move(cut_short), attempt->error);
 }
 
 SharedStatistics SharedComputation::statistics() const noexcept {

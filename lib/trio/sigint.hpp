@@ -19,6 +19,8 @@ class SigintHandler {
 
  private:
   static void on_signal(int signal, siginfo_t* info, void* context);
+  static bool is_ours(struct sigaction const& action) noexcept;
+  static void handle_by_default() noexcept;
 
   bool installed_ = false;
 };

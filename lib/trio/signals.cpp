@@ -40,12 +40,11 @@ class SignalReceiver::Inbox {
  public:
   explicit Inbox(std::initializer_list<int> signals) {
     if (pipe2(ends_.data(), O_CLOEXEC | O_NONBLOCK) < 0) throw failed("trio: pipe2");
-    std::lock_guard const lock(changing_);
     try {
+      std::lock_guard const lock(changing_);
       for (int const signal : signals) install(signal);
     } catch (...) {
-      uninstall();
-      close_pipe();
+      close();
       throw;
     }
   }
@@ -53,7 +52,8 @@ class SignalReceiver::Inbox {
   Inbox(Inbox const&) = delete;
   Inbox& operator=(Inbox const&) = delete;
 
-  ~Inbox() {
+  // Once, before it goes; a task that still waits in receive() keeps it until then.
+  void close() {
     {
       std::lock_guard const lock(changing_);
       uninstall();
@@ -61,7 +61,8 @@ class SignalReceiver::Inbox {
     while (handling > 0) std::this_thread::yield();
     while (auto const signal = take()) raise(signal);
     lowlevel::notify_closing(ends_[0]);
-    close_pipe();
+    for (int const end : ends_) ::close(end);
+    closed_ = true;
   }
 
   int receive() {
@@ -82,6 +83,8 @@ class SignalReceiver::Inbox {
     }
     while (!signal) {
       lowlevel::wait_readable(ends_[0]);
+      if (closed_)
+        throw ClosedResourceError("trio: the SignalReceiver went while a task waited in receive");
       signal = take();
     }
     return signal;
@@ -162,10 +165,6 @@ class SignalReceiver::Inbox {
     return *std::ranges::find(installed_, signal, &Installed::signal);
   }
 
-  void close_pipe() noexcept {
-    for (int const end : ends_) close(end);
-  }
-
   // Which receiver a handler puts a signal into; changed under the mutex only.
   static std::array<std::atomic<Inbox*>, NSIG> receivers_;
   static std::mutex changing_;
@@ -174,6 +173,7 @@ class SignalReceiver::Inbox {
   std::array<std::atomic<bool>, NSIG> is_pending_ = {};
   std::vector<Installed> installed_ = {};
   bool receiving_ = false;
+  bool closed_ = false;
 };
 
 constinit std::array<std::atomic<SignalReceiver::Inbox*>, NSIG> SignalReceiver::Inbox::receivers_ =
@@ -184,18 +184,29 @@ SignalReceiver open_signal_receiver(std::initializer_list<int> signals) {
   static_cast<void>(detail::Runner::current());
   if (signals.size() == 0)
     throw std::invalid_argument("trio: open_signal_receiver: name the signals to be received");
-  return SignalReceiver(std::make_unique<SignalReceiver::Inbox>(signals));
+  return SignalReceiver(std::make_shared<SignalReceiver::Inbox>(signals));
 }
 
-SignalReceiver::SignalReceiver(std::unique_ptr<Inbox> inbox) : inbox_(std::move(inbox)) {}
+SignalReceiver::SignalReceiver(std::shared_ptr<Inbox> inbox) : inbox_(std::move(inbox)) {}
 
 SignalReceiver::SignalReceiver(SignalReceiver&&) noexcept = default;
-SignalReceiver& SignalReceiver::operator=(SignalReceiver&&) noexcept = default;
-SignalReceiver::~SignalReceiver() = default;
+
+SignalReceiver& SignalReceiver::operator=(SignalReceiver&& other) noexcept {
+  if (this != &other) {
+    if (inbox_) inbox_->close();
+    inbox_ = std::move(other.inbox_);
+  }
+  return *this;
+}
+
+SignalReceiver::~SignalReceiver() {
+  if (inbox_) inbox_->close();
+}
 
 int SignalReceiver::receive() {
-  if (!inbox_) throw MisuseError("trio: this SignalReceiver was moved from");
-  int const signal = inbox_->receive();
+  auto const inbox = inbox_;
+  if (!inbox) throw MisuseError("trio: this SignalReceiver was moved from");
+  int const signal = inbox->receive();
   detail::keep_frame();
   return signal;
 }

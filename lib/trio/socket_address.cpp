@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "zero_byte.hpp"
+
 #include <trio/socket_address.hpp>
 
 #include <array>
@@ -31,6 +33,7 @@ SocketAddress::SocketAddress(sockaddr const* address, socklen_t length) : length
 }
 
 std::optional<SocketAddress> SocketAddress::try_ip(std::string const& host, std::uint16_t port) {
+  if (detail::has_zero_byte(host)) return {};
   addrinfo hints = {};
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
@@ -52,6 +55,8 @@ SocketAddress SocketAddress::unix_path(std::string_view path) {
     throw std::invalid_argument("trio: the path of a Unix socket has 1 to " +
                                 std::to_string(sizeof address.sun_path - 1) + " bytes, not " +
                                 std::to_string(path.size()));
+  if (path.front() != '\0' && detail::has_zero_byte(path))
+    throw std::invalid_argument("trio: the path of a Unix socket has a zero byte in it");
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, path.size());
   // An abstract name has no end but the length.

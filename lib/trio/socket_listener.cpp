@@ -82,17 +82,19 @@ Descriptor lock_directory_of(std::string const& path) {
   return held;
 }
 
-// Whether some process listens there.
-bool is_live(SocketAddress const& address) {
+// Whether no process has the socket of this name any more. Any other refusal comes from one that
+// has it: one that is busy, that we may not talk to, or that is of another type.
+bool is_abandoned(SocketAddress const& address) {
   Descriptor const probe = detail::make_socket(address);
-  return connect(probe.get(), address.get(), address.length()) == 0 || errno == EAGAIN;
+  return connect(probe.get(), address.get(), address.length()) < 0 &&
+         (errno == ECONNREFUSED || errno == ENOENT);
 }
 
 // Binds to a name that is there already, if a dead process has left it. Returns 0, or why not.
 int take_over(Descriptor const& socket, SocketAddress const& address, std::string const& path) {
   struct stat status = {};
-  if (stat(path.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) return EEXIST;
-  if (is_live(address)) return EADDRINUSE;
+  if (lstat(path.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) return EEXIST;
+  if (!is_abandoned(address)) return EADDRINUSE;
   unlink(path.c_str());
   return bind(socket.get(), address.get(), address.length()) < 0 ? errno : 0;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "thread_call.hpp"
 
+#include "task_record.hpp"
+
 #include <trio/capacity_limiter.hpp>
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
@@ -55,7 +57,9 @@ void ThreadCall::send(std::shared_ptr<ThreadMessage> message) {
 }
 
 void ThreadCall::wake_task() {
-  if (parked_) lowlevel::reschedule(*std::exchange(parked_, nullptr));
+  Task* const task = std::exchange(parked_, nullptr);
+  // Not if it was rescheduled by hand just now.
+  if (task && static_cast<TaskRecord*>(task)->parked) lowlevel::reschedule(*task);
 }
 
 void ThreadCall::wait() {

@@ -30,7 +30,6 @@ class Watchdog::Thread {
     if (options_.limit <= std::chrono::nanoseconds(0))
       throw std::invalid_argument("trio: the limit of a Watchdog must be positive");
     install_handler();
-    sem_init(&woken_, 0, 0);
     thread_ = std::thread([this] { watch(); });
   }
 
@@ -39,21 +38,57 @@ class Watchdog::Thread {
 
   ~Thread() {
     ending_ = true;
-    sem_post(&woken_);
+    sem_post(&woken_.semaphore);
     thread_.join();
-    // One that it has sent just now must not be handled any more.
-    sigset_t ours, before;
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGURG);
-    pthread_sigmask(SIG_BLOCK, &ours, &before);
-    timespec const at_once = {};
-    while (sigtimedwait(&ours, nullptr, &at_once) > 0) {}
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    sem_destroy(&woken_);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  // For the handler to wake the thread by.
+  struct Wake {
+    Wake() { sem_init(&semaphore, 0, 0); }
+
+    Wake(Wake const&) = delete;
+    Wake& operator=(Wake const&) = delete;
+
+    ~Wake() { sem_destroy(&semaphore); }
+
+    sem_t semaphore = {};
+  };
+
+  // A watchdog among those that watch its thread: where the handler finds it, whenever it comes, or
+  // no more, if a signal comes late.
+  struct Listed {
+    explicit Listed(Thread& listed) : watchdog(listed) { link(youngest, this); }
+
+    Listed(Listed const&) = delete;
+    Listed& operator=(Listed const&) = delete;
+
+    ~Listed() {
+      Listed** place = &youngest;
+      while (*place != this) place = &(*place)->older;
+      link(*place, older);
+    }
+
+    static Thread* find(void const* address) noexcept {
+      for (Listed* each = youngest; each; each = each->older)
+        if (&each->watchdog == address) return &each->watchdog;
+      return nullptr;
+    }
+
+    // All that is written before is there for a handler that sees it.
+    static void link(Listed*& place, Listed* to) noexcept {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+      place = to;
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+
+    static thread_local Listed* youngest;
+
+    Thread& watchdog;
+    Listed* older = youngest;
+  };
 
   static void install_handler() {
     static bool const installed = [] {
@@ -69,8 +104,9 @@ class Watchdog::Thread {
 
   static void on_signal(int signal, siginfo_t* info, void* context) {
     int const error = errno;
-    if (info->si_code == SI_QUEUE && info->si_value.sival_ptr && detail::Runner::of_this_thread())
-      static_cast<Thread*>(info->si_value.sival_ptr)->look_closer();
+    if (Thread* const sender =
+            info->si_code == SI_QUEUE ? Listed::find(info->si_value.sival_ptr) : nullptr)
+      sender->look_closer();
     else if (previous_action_.sa_flags & SA_SIGINFO)
       previous_action_.sa_sigaction(signal, info, context);
     else if (previous_action_.sa_handler != SIG_DFL && previous_action_.sa_handler != SIG_IGN)
@@ -83,7 +119,7 @@ class Watchdog::Thread {
     if (runner_.pulse() != suspect_) return;
     capture_.take_running(runner_, detail::walk_interrupted_stack);
     captured_ = true;
-    sem_post(&woken_);
+    sem_post(&woken_.semaphore);
   }
 
   void watch() {
@@ -116,7 +152,7 @@ class Watchdog::Thread {
     clock_gettime(CLOCK_MONOTONIC, &now);
     auto const until = now.tv_nsec + interval.count();
     timespec const limit = {now.tv_sec + until / 1'000'000'000, until % 1'000'000'000};
-    sem_clockwait(&woken_, CLOCK_MONOTONIC, &limit);
+    sem_clockwait(&woken_.semaphore, CLOCK_MONOTONIC, &limit);
   }
 
   void report(std::chrono::duration<double> held) const {
@@ -140,11 +176,13 @@ class Watchdog::Thread {
   std::atomic<std::uint64_t> suspect_ = 0;
   std::atomic<bool> captured_ = false;
   std::atomic<bool> ending_ = false;
-  sem_t woken_ = {};
+  Wake woken_;
+  Listed const listed_{*this};
   std::thread thread_;
 };
 
 struct sigaction Watchdog::Thread::previous_action_ = {};
+thread_local constinit Watchdog::Thread::Listed* Watchdog::Thread::Listed::youngest = nullptr;
 
 Watchdog::Watchdog(WatchdogOptions options)
     : thread_(std::make_unique<Thread>(detail::Runner::current(), std::move(options))) {}

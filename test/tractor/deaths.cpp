@@ -5,6 +5,7 @@
 #include "support.hpp"
 
 #include <trio/errors.hpp>
+#include <trio/testing.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -134,6 +135,16 @@ void says_much_and_dies() {
   _exit(9);
 }
 
+// As much as an unprivileged process may have in a pipe.
+void fills_its_pipe_and_dies() {
+  constexpr int most = 1024 * 1024;
+  fcntl(STDERR_FILENO, F_SETPIPE_SZ, most);
+  std::string said(most / 2, 'x');
+  said += "\nthe very end";
+  static_cast<void>(write(STDERR_FILENO, said.data(), said.size()));
+  _exit(9);
+}
+
 // Runs F in an actor, where it ends the process.
 template <auto F, class... Args> tractor::ActorDied death_by(Args... args) {
   trio::BaseExceptionGroup const group = group_thrown_by([&] {
@@ -180,6 +191,28 @@ TEST_CASE("the tail of a long standard error is kept, from the start of a line")
   CHECK(tail.size() > 10 * 1024);
   CHECK(tail.starts_with("line "));
   CHECK(tail.ends_with("line 4999 of many\nthe very end"));
+}
+
+TEST_CASE("its end is told, however much the pipe holds that an actor leaves behind") {
+  auto const group = group_thrown_by([] {
+    in_root([] {
+      tractor::open_nursery([](tractor::ActorNursery& nursery) {
+        auto portal =
+            nursery.start_actor("victim", tractor::expose<own_pid, fills_its_pipe_and_dies>);
+        auto const pid = static_cast<id_t>(portal.run<own_pid>());
+        trio::open_nursery([&](trio::Nursery& tasks) {
+          tasks.start_soon([&] { portal.run<fills_its_pipe_and_dies>(); });
+          trio::testing::wait_all_tasks_blocked();
+          // Nobody reads it before it is dead.
+          siginfo_t info = {};
+          CHECK(waitid(P_PID, pid, &info, WEXITED | WNOWAIT) == 0);
+        });
+      });
+    });
+  });
+  auto const* error = group.find<tractor::ActorDied>();
+  REQUIRE(error);
+  CHECK(error->stderr_tail() == "the very end");
 }
 
 TEST_CASE("standard error that is not captured goes where ours goes, and is not told") {

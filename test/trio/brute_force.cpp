@@ -392,34 +392,6 @@ TEST_CASE("brute force: a limiter gets its tokens back, however many it has mean
   });
 }
 
-TEST_CASE("brute force: a limiter gets its tokens back, however many it has meanwhile") {
-  brute_force([] {
-    trio::CapacityLimiter limiter(2);
-    std::size_t inside = 0;
-    checked(
-        [&] {
-          CHECK(inside == 0);
-          CHECK(limiter.borrowed_tokens() == 0);
-          CHECK(limiter.statistics().tasks_waiting == 0);
-        },
-        [&] {
-          trio::open_nursery([&](trio::Nursery& nursery) {
-            for (int i = 0; i < 5; ++i)
-              nursery.start_soon([&, i] {
-                auto const held = limiter.guard();
-                CHECK(++inside <= 3);
-                AtEnd const leave{[&] { --inside; }};
-                trio::sleep(i * 1s);
-              });
-            trio::sleep(1s);
-            limiter.set_total_tokens(0);
-            trio::sleep(5s);
-            limiter.set_total_tokens(3);
-          });
-        });
-  });
-}
-
 TEST_CASE("brute force: a lock taken by hand is released or broken, and hangs nobody") {
   brute_force([] {
     trio::Lock lock;

@@ -480,6 +480,13 @@ TEST_CASE("rethrow_single throws the only error in a group, as the object it is 
   CHECK(rethrown({cancelled[0], cancelled[1]}) == cancelled[0]);
   CHECK(rethrown({cancelled[0], inner}) == inner);
   CHECK(rethrown({key, value, interrupted}) == interrupted);
+
+  // Members that are groups, as what has a nursery in it throws.
+  auto const only_cancelled = trio::make_exception_group("cancelled", {cancelled[0]});
+  auto const has_interrupted = trio::make_exception_group("interrupted", {key, interrupted});
+  CHECK(rethrown({only_cancelled}) == only_cancelled);
+  CHECK(rethrown({only_cancelled, key, cancelled[0]}) == key);
+  CHECK(rethrown({value, has_interrupted}) == has_interrupted);
   CHECK(thrown_by([&] { trio::rethrow_single(key); }) == key);
 
   auto const several = rethrown({key, cancelled[0], value});

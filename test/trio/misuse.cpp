@@ -4,15 +4,20 @@
 #include "support.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include <dlfcn.h>
 #include <signal.h>
+#include <unistd.h>
 
 using namespace support;
 using trio::lowlevel::checkpoint;
@@ -144,6 +149,54 @@ TEST_CASE("threads that come to a static variable together wait for the one that
   go_on.notify_all();
   for (auto& thread : crowd) thread.join();
   CHECK(seen == 4);
+}
+
+namespace {
+
+// The functions that compilers call around the initialiser of a static variable.
+struct GuardFunctions {
+  int (*acquire)(void* guard);
+  void (*release)(void* guard);
+};
+
+// "sleeping" is S.
+char state_of_thread(pid_t thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  return text.at(text.rfind(')') + 2);
+}
+
+}  // namespace
+
+TEST_CASE("a static variable may be waited for by libstdc++'s own functions, too") {
+  void* const library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  if (!library) return;
+  auto const find = [](void* where) {
+    return GuardFunctions{reinterpret_cast<int (*)(void*)>(dlsym(where, "__cxa_guard_acquire")),
+                          reinterpret_cast<void (*)(void*)>(dlsym(where, "__cxa_guard_release"))};
+  };
+  GuardFunctions const ours = find(RTLD_DEFAULT);
+  GuardFunctions const theirs = find(library);
+  bool const replaced = ours.acquire != theirs.acquire;
+  CHECK(replaced);
+  for (auto const& [first, second] : {std::pair(ours, theirs), std::pair(theirs, ours)}) {
+    std::uint64_t guard = 0;
+    std::atomic<pid_t> waiting = 0;
+    int answer = -1;
+    CHECK(first.acquire(&guard) == 1);
+    std::thread late([&] {
+      waiting = gettid();
+      waiting.notify_all();
+      answer = second.acquire(&guard);
+    });
+    waiting.wait(0);
+    while (state_of_thread(waiting) != 'S') std::this_thread::yield();
+    first.release(&guard);
+    late.join();
+    CHECK(answer == 0);
+  }
+  dlclose(library);
 }
 
 TEST_CASE("an initialiser that throws lets the next one try") {

@@ -541,3 +541,28 @@ TEST_CASE("a nursery can be opened in a handler and its tasks throw as ever") {
     }
   });
 }
+
+TEST_CASE("a function may use the nursery that it is given, or one of its own") {
+  run([] {
+    bool done = false;
+    auto const work = [&](trio::Nursery* nursery) {
+      done = false;
+      return trio::maybe_open_nursery(nursery, [&](trio::Nursery& used) {
+        CHECK((!nursery || &used == nursery));
+        used.start_soon([&] { done = true; });
+        return 7;
+      });
+    };
+    CHECK(work(nullptr) == 7);
+    CHECK(done);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      trio::testing::assert_no_checkpoints([&] { CHECK(work(&nursery) == 7); });
+      CHECK(!done);
+    });
+    CHECK(done);
+    CHECK(matches(thrown_by([] {
+                    trio::maybe_open_nursery(nullptr, [](trio::Nursery&) { throw KeyError(); });
+                  }),
+                  group(of<KeyError>())));
+  });
+}

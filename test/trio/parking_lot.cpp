@@ -502,3 +502,20 @@ TEST_CASE("events and locks do not take a task that is rescheduled by hand for s
     lock.release();
   });
 }
+
+TEST_CASE("who is moved into a broken lot is woken, though another cannot be moved") {
+  run([] {
+    ParkingLot from, broken;
+    broken.break_lot();
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] { CHECK_THROWS_AS(from.park(), trio::BrokenResourceError); });
+      wait_all_tasks_blocked();
+      nursery.start_soon([&] { CHECK_THROWS_AS(from.park(), trio::MisuseError); });
+      wait_all_tasks_blocked();
+      trio::lowlevel::reschedule(*nursery.child_tasks().back());
+      from.repark_all(broken);
+      CHECK(broken.empty());
+      nursery.cancel_scope().cancel();
+    });
+  });
+}

@@ -2,6 +2,7 @@
 #include "open_descriptors.hpp"
 #include "stream_kinds.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -52,6 +53,8 @@ std::string target_of(pid_t pid, int fd) {
   return std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/fd/" +
                                        std::to_string(fd));
 }
+
+constexpr std::ptrdiff_t much = 500'000;
 
 // The first line that it writes, to know that it has come so far.
 std::string first_line(trio::Process& process) {
@@ -186,7 +189,11 @@ TEST_CASE("a program has a session of its own, no terminal, and only its standar
     CHECK(target_of(process.pid(), 0) == "/dev/null");
     CHECK(target_of(process.pid(), 1) == "/dev/null");
     CHECK(target_of(process.pid(), 2) == target_of(getpid(), 2));
-    std::filesystem::directory_iterator const all("/proc/" + std::to_string(process.pid()) + "/fd");
+    // While a program is being loaded it has others, of its own.
+    auto loaded = open_process({"cat"}, {.input = Stdio::pipe, .output = Stdio::pipe});
+    loaded.input().send_all("up\n");
+    CHECK(first_line(loaded) == "up");
+    std::filesystem::directory_iterator const all("/proc/" + std::to_string(loaded.pid()) + "/fd");
     CHECK(std::distance(begin(all), end(all)) == 3);
     CHECK(run_process(shell("exec 3</dev/tty"), {.check = false}).status.status != 0);
   });
@@ -200,10 +207,14 @@ TEST_CASE("a program's signals are as by default, whatever ours are") {
     sigaddset(&blocked, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     auto const pipe_handler = std::signal(SIGPIPE, SIG_IGN);
+    // Without which nobody could end it in good order.
+    auto const term_handler = std::signal(SIGTERM, SIG_IGN);
     auto process = open_process({"sleep", "1000"});
     CHECK(std::stoull(status_field(process.pid(), "SigBlk"), nullptr, 16) == 0);
+    // Beyond SIGSYS are the C library's own.
     CHECK((std::stoull(status_field(process.pid(), "SigIgn"), nullptr, 16) &
-           (1u << (SIGPIPE - 1))) == 0);
+           ((1u << SIGSYS) - 1)) == 0);
+    std::signal(SIGTERM, term_handler);
     std::signal(SIGPIPE, pipe_handler);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   });
@@ -239,6 +250,10 @@ TEST_CASE("a program that is not there says so") {
               "trio: cannot start " + command[0] + ": No such file or directory");
       }
     CHECK_THROWS_AS(run_process({}), std::invalid_argument);
+    // Which of the two is not there, the system does not say.
+    CHECK_THROWS_WITH_AS(run_process({"true"}, {.directory = "/nowhere"}),
+                         "trio: cannot start true in /nowhere: No such file or directory",
+                         std::system_error);
   });
 }
 
@@ -253,8 +268,8 @@ TEST_CASE("a program that somebody else has reaped has an unknown end") {
 
 TEST_CASE("terminate() asks first and kills then") {
   support::run_with_timeout([] {
-    auto polite =
-        open_process(shell("trap 'exit 7' TERM; echo; sleep 1000 & wait"), {.output = Stdio::pipe});
+    auto polite = open_process(shell("trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"),
+                               {.output = Stdio::pipe});
     first_line(polite);
     CHECK(polite.terminate(60s) == exited(7));
     CHECK(polite.terminate() == exited(7));
@@ -267,6 +282,44 @@ TEST_CASE("terminate() asks first and kills then") {
     auto const start = trio::current_time();
     CHECK(deaf.terminate(10s) == killed(SIGKILL));
     CHECK(trio::current_time() - start == 10s);
+  });
+}
+
+TEST_CASE("terminate() gives what the program has started as much grace, and kills it then") {
+  trio::testing::MockClock clock;
+  trio::RunOptions options;
+  options.clock = &clock;
+  trio::run(options, [&] {
+    auto process =
+        open_process(shell("trap 'exit 7' TERM; sh -c 'trap \"\" TERM; echo $$; exec sleep 1000' &"
+                           "while :; do sleep 0.01; done"),
+                     {.output = Stdio::pipe});
+    pid_t const deaf = std::stoi(first_line(process));
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      bool terminated = false;
+      nursery.start_soon([&] {
+        CHECK(process.terminate(10s) == exited(7));
+        terminated = true;
+      });
+      CHECK(process.wait() == exited(7));
+      clock.jump(9s);
+      trio::testing::wait_all_tasks_blocked();
+      CHECK(!terminated);
+      clock.jump(1s);
+    });
+    await_end_of(deaf);
+  });
+  // It is not killed before, and not waited for when it is gone.
+  support::run_with_timeout([] {
+    auto process =
+        open_process(shell("trap 'exit 7' TERM;"
+                           "sh -c 'trap \"sleep 0.1; echo saved; exit\" TERM; echo up;"
+                           "       while :; do sleep 0.01; done' & while :; do sleep 0.01; done"),
+                     {.output = Stdio::pipe});
+    trio::BufferedReader output(process.output());
+    CHECK(output.receive_line() == "up");
+    CHECK(process.terminate(1000s) == exited(7));
+    CHECK(output.receive_line() == "saved");
   });
 }
 
@@ -297,6 +350,40 @@ TEST_CASE("a program runs where it is told to, with the variables it is given") 
                      .directory = "/proc",
                      .variables = {"TRIO_TEST_CHANGED=changed", "TRIO_TEST_NEW=new"}});
     CHECK(completed.output == "/proc\nkept changed new\n");
+  });
+}
+
+TEST_CASE("what the system would take for something else is refused") {
+  support::run_with_timeout([] {
+    std::string const zero("a\0b", 3);
+    for (auto const& refused : {std::string("NAME"), std::string("=value"), "NAME=" + zero})
+      CHECK_THROWS_AS(open_process({"true"}, {.variables = {refused}}), std::invalid_argument);
+    CHECK_THROWS_AS(open_process({"true", zero}), std::invalid_argument);
+    CHECK_THROWS_AS(open_process({"true"}, {.directory = "/proc/" + zero}), std::invalid_argument);
+    CHECK(run_process(shell("echo \"$NAME\""), {.capture_output = true, .variables = {"NAME="}})
+              .output == "\n");
+  });
+}
+
+TEST_CASE("hidden: writes much into an enlarged pipe and ends" * doctest::skip()) {
+  fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1024 * 1024);
+  std::string const said = std::to_string(getpid()) + "\n" + std::string(much, '\1');
+  _exit(write(STDOUT_FILENO, said.data(), said.size()) == ssize_t(said.size()) ? 0 : 1);
+}
+
+TEST_CASE("all that a program has written is captured, whatever its pipe holds") {
+  support::run_with_timeout([] {
+    bool is_first = true;
+    auto const completed =
+        run_process({"/proc/self/exe", "--no-skip", "--no-intro", "--minimal",
+                     "--test-case=hidden: writes much into an enlarged pipe and ends"},
+                    {.capture_output = true, .on_output_line = [&](std::string_view line) {
+                       // Everything is in the pipe before we go on.
+                       if (!std::exchange(is_first, false)) return;
+                       await_end_of(std::stoi(std::string(line)));
+                       trio::testing::wait_all_tasks_blocked();
+                     }});
+    CHECK(std::ranges::count(completed.output, '\1') == much);
   });
 }
 
@@ -468,20 +555,75 @@ TEST_CASE("a cancelled run of a program that is deaf lasts as long as it has gra
   });
 }
 
-TEST_CASE("what a program has left behind is not waited for") {
+TEST_CASE("what a program has left behind is not waited for, but killed") {
   support::run_with_timeout([] {
     // It has all three of the program's pipes.
     auto const completed =
         run_process(shell("sleep 1000 <&0 & echo $!"),
                     {.input = std::string(1'000'000, 'x'), .capture_output = true});
-    pid_t const left = std::stoi(completed.output);
-    CHECK(kill(left, SIGKILL) == 0);
+    await_end_of(std::stoi(completed.output));
   });
   support::run_with_timeout([] {
     // Even if it writes for ever.
     auto const completed =
         run_process(shell("yes & echo $! >&2"), {.capture_output = true, .capture_errors = true});
-    CHECK(kill(std::stoi(completed.errors), SIGKILL) == 0);
+    await_end_of(std::stoi(completed.errors));
+  });
+}
+
+TEST_CASE("what has left the group of its program lives on") {
+  support::run_with_timeout([] {
+    // The program ends when what it has started has closed its output.
+    auto const completed =
+        run_process(shell("echo $(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null' &)"),
+                    {.capture_output = true});
+    pid_t const left = std::stoi(completed.output);
+    CHECK(kill(left, SIGKILL) == 0);
+  });
+}
+
+TEST_CASE("a cancelled run may be ended in another way") {
+  support::run_with_timeout([] {
+    Log lines;
+    trio::CancelScope scope;
+    support::within(scope, [&] {
+      run_process(shell("trap 'echo interrupted; exit 0' INT; trap '' TERM; echo up;"
+                        "while :; do sleep 0.01; done"),
+                  {.on_output_line =
+                       [&](std::string_view line) {
+                         lines.emplace_back(line);
+                         scope.cancel();
+                       },
+                   .deliver_cancel =
+                       [](trio::Process& process) {
+                         // Shielded, and in a task of its own, which ends with the program.
+                         trio::lowlevel::checkpoint();
+                         process.signal(SIGINT);
+                         trio::sleep_forever();
+                       }});
+    });
+    CHECK(scope.cancelled_caught());
+    CHECK(lines == Log{"up", "interrupted"});
+  });
+}
+
+TEST_CASE("if the other way of ending a program fails, it is killed") {
+  support::run_with_timeout([] {
+    pid_t pid = 0;
+    trio::CancelScope scope;
+    auto const error = support::thrown_by([&] {
+      support::within(scope, [&] {
+        run_process(shell("echo $$; exec sleep 1000"),
+                    {.on_output_line =
+                         [&](std::string_view line) {
+                           pid = std::stoi(std::string(line));
+                           scope.cancel();
+                         },
+                     .deliver_cancel = [](trio::Process&) { throw support::KeyError(); }});
+      });
+    });
+    CHECK(matches(error, support::of<support::KeyError>()));
+    CHECK(kill(pid, 0) == -1);
   });
 }
 

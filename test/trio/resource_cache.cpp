@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "support.hpp"
 
 #include <string>
@@ -315,4 +316,62 @@ TEST_CASE("a resource that ends by itself is broken for its users") {
             [](int) { trio::sleep_forever(); }),
         trio::BrokenResourceError);
   });
+}
+
+TEST_CASE("who waits for an opening that is given up gets the next, though the first lends") {
+  run([] {
+    Cache cache;
+    int opened = 0;
+    auto const opens = [&](Lend<int> lend) {
+      trio::shielded([] { trio::sleep(2s); });
+      lend(int{++opened});
+    };
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK(trio::move_on_after(1s, [&] { cache.maybe_open("a", opens, [](int) {}); }).cut_short);
+      });
+      wait_all_tasks_blocked();
+      int const used = cache.maybe_open("a", opens, [](int number, bool hit) {
+        CHECK(!hit);
+        trio::sleep(1s);
+        return number;
+      });
+      CHECK(used == 2);
+    });
+    CHECK(cache.statistics().resources == 0);
+  });
+}
+
+TEST_CASE("a block that was given up does not wait for users, though a shield is around it") {
+  run([] {
+    Cache cache;
+    bool closed = false;
+    auto const start = trio::current_time();
+    CHECK(trio::move_on_after(1s, [&] {
+            cache.maybe_open(
+                "a",
+                [&](Lend<int> lend) {
+                  trio::shielded([&] {
+                    trio::sleep(2s);
+                    lend(1);
+                    closed = true;
+                  });
+                },
+                [](int) {});
+          }).cut_short);
+    CHECK(closed);
+    CHECK(trio::current_time() - start == 2s);
+  });
+}
+
+TEST_CASE("who opens a resource whose block gets no stack is told" *
+          doctest::skip(support::sanitized || support::under_tsan)) {
+  CHECK_THROWS_AS(support::run_without_stacks([] {
+                    Cache cache;
+                    CHECK_THROWS_AS(cache.maybe_open(
+                                        "a", [](Lend<int> lend) { lend(1); }, [](int) {}),
+                                    trio::BrokenResourceError);
+                    CHECK(cache.statistics().resources == 0);
+                  }),
+                  trio::TrioInternalError);
 }

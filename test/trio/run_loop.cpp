@@ -50,6 +50,8 @@ void park_with_slow_abort(Log& log) {
   });
 }
 
+Abort undo_nothing(RaiseCancel const&) noexcept { return Abort::succeeded; }
+
 // Throws from when it is told to.
 class BrokenClock final : public trio::Clock {
  public:
@@ -317,6 +319,15 @@ TEST_CASE("a cancellation that was kept is thrown even if a shield has come mean
       });
     });
     CHECK(log == Log{"abort called", "cancelled", "shielded"});
+  });
+}
+
+TEST_CASE("an abort function may be a plain function") {
+  run([] {
+    trio::CancelScope scope;
+    scope.cancel();
+    within(scope, [] { wait_task_rescheduled(undo_nothing); });
+    CHECK(scope.cancelled_caught());
   });
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "support.hpp"
 
 #include <memory>
@@ -174,4 +175,28 @@ TEST_CASE("a shared computation may lose its handle before its result is there")
     });
   });
   CHECK_THROWS_AS(Shared<int>([] { return 1; }).wait(), trio::MisuseError);
+}
+
+TEST_CASE("a SIGINT is not lost to the error of the computation that it ends") {
+  trio::testing::interrupt_at_every_checkpoint([] {
+    Shared const shared([] {
+      try {
+        trio::sleep(5s);
+      } catch (trio::Cancelled const&) {
+        throw support::KeyError();
+      }
+    });
+    trio::catching([&] { shared.wait(); }, [](support::KeyError const&) {});
+  });
+}
+
+TEST_CASE("who waits for a shared computation that gets no stack is told" *
+          doctest::skip(support::sanitized || support::under_tsan)) {
+  CHECK_THROWS_AS(support::run_without_stacks([] {
+                    Shared const shared([] { return 1; });
+                    CHECK_THROWS_AS(shared.wait(), trio::BrokenResourceError);
+                    CHECK(!shared.statistics().running);
+                    CHECK(!shared.statistics().done);
+                  }),
+                  trio::TrioInternalError);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "child_process.hpp"
 #include "support.hpp"
 
 #include <memory>
@@ -253,6 +254,66 @@ TEST_CASE("a receiver may be moved, and may go after its run") {
   CHECK(handled.empty());
   kept.reset();
   CHECK(handled == std::vector<int>{SIGUSR1});
+}
+
+TEST_CASE("a receiver that goes while a task waits in it wakes that task") {
+  Disposition const before(SIGUSR1, remember);
+  trio::RunOptions options;
+  options.poll_every_pass = true;
+  for (bool const signal_came : {false, true})
+    trio::run(options, [&] {
+      std::optional<SignalReceiver> signals(open_signal_receiver({SIGUSR1}));
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] { CHECK_THROWS_AS(signals->receive(), trio::ClosedResourceError); });
+        wait_all_tasks_blocked();
+        if (signal_came) {
+          raise(SIGUSR1);
+          // The other task is woken, but has not run yet.
+          trio::lowlevel::checkpoint();
+        }
+        signals.reset();
+      });
+    });
+  // Not received: what it would have done before.
+  CHECK(handled == std::vector<int>{SIGUSR1});
+}
+
+TEST_CASE("a receiver may take the place of another") {
+  Disposition const before(SIGUSR1, remember);
+  run([] {
+    auto signals = open_signal_receiver({SIGUSR1});
+    raise(SIGUSR1);
+    signals = open_signal_receiver({SIGUSR1, SIGUSR2});
+    CHECK(signals.receive() == SIGUSR1);
+    raise(SIGUSR2);
+    CHECK(signals.receive() == SIGUSR2);
+  });
+  CHECK(is_handled_by(SIGUSR1, remember));
+  CHECK(is_handled_by(SIGUSR2, SIG_DFL));
+}
+
+TEST_CASE("after a receiver of SIGINT that outlived its run, the next run has SIGINT again") {
+  Disposition const plain(SIGINT, SIG_DFL);
+  std::optional<SignalReceiver> kept;
+  trio::run([&] { kept.emplace(open_signal_receiver({SIGINT})); });
+  kept.reset();
+  trio::run([] {
+    raise(SIGINT);
+    CHECK_THROWS_AS(trio::lowlevel::checkpoint(), trio::Interrupted);
+  });
+  CHECK(is_handled_by(SIGINT, SIG_DFL));
+}
+
+TEST_CASE("hidden: SIGINT after a receiver that outlived its run" * doctest::skip()) {
+  std::optional<SignalReceiver> kept;
+  Disposition const plain(SIGINT, SIG_DFL);
+  trio::run([&] { kept.emplace(open_signal_receiver({SIGINT})); });
+  kept.reset();
+  raise(SIGINT);
+}
+
+TEST_CASE("after a receiver of SIGINT that outlived its run, SIGINT ends the program again") {
+  check_died_of(run_hidden_case("hidden: SIGINT after a receiver that outlived its run"), SIGINT);
 }
 
 TEST_CASE("open_signal_receiver needs a run") {

@@ -175,6 +175,23 @@ TEST_CASE("a task that ends without started() is an error of start() [R:1961]") 
   });
 }
 
+TEST_CASE("a task that ends without started() because start() was cancelled is no error") {
+  run([] {
+    trio::CancelScope scope;
+    scope.cancel("not needed any more");
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      within(scope, [&] {
+        // It goes when it is told to, and says nothing.
+        nursery.start([](trio::TaskStatus<int>&) {
+          CHECK_THROWS_AS(trio::sleep_forever(), trio::Cancelled);
+        });
+        FAIL("it has started");
+      });
+    });
+    CHECK(scope.cancelled_caught());
+  });
+}
+
 TEST_CASE("what a task throws after started() comes out of the nursery") {
   run([] {
     bool started = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "../sanitized.hpp"
 #include "support.hpp"
 
 #include <trio/testing/streams.hpp>
@@ -21,7 +22,7 @@ using TwoWays = trio::testing::TwoWayStreams<trio::HalfCloseableStream>;
 
 // Runs `fn` in real time; a hang of the real world, which no clock jumps over, fails the test.
 template <class F> void run_with_timeout(F&& fn) {
-  trio::run([&] { trio::fail_after(60s, fn); });
+  trio::run([&] { trio::fail_after(60s * slowness(), fn); });
 }
 
 // Sends until there is no room for more.

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -95,6 +96,15 @@ TEST_CASE_TEMPLATE("range-for receives piece by piece until the end", Kind, supp
       for (std::string const& piece : *ends.second) received += piece;
     });
     CHECK(received == sent);
+  });
+}
+
+TEST_CASE("a piece has the memory of what was received, not of what could have been") {
+  trio::run([] {
+    auto pair = trio::open_socket_pair();
+    pair.first.send_all("x");
+    CHECK(pair.second.receive_some().capacity() < 100);
+    CHECK_THROWS_AS(static_cast<void>(pair.second.receive_some(trio::unbounded)), std::bad_alloc);
   });
 }
 
@@ -297,6 +307,20 @@ TEST_CASE("what a descriptor's stream reads may be a regular file") {
     std::string name;
     for (std::string const& piece : stream) name += piece;
     CHECK(name.ends_with("\n"));
+  });
+}
+
+TEST_CASE("what a descriptor's stream writes may be what never lets anybody wait") {
+  trio::run([] {
+    trio::FdSendStream stream(trio::Descriptor(open("/dev/null", O_WRONLY | O_CLOEXEC)));
+    trio::testing::assert_checkpoints([&] { stream.wait_send_all_might_not_block(); });
+    stream.send_all("x");
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(stream.wait_send_all_might_not_block(), trio::ClosedResourceError);
+      });
+      nursery.start_soon([&] { stream.close(); });
+    });
   });
 }
 

@@ -58,6 +58,22 @@ inline void let_others_block() {
   trio::shielded([] { trio::testing::wait_all_tasks_blocked(); });
 }
 
+// Runs `fn` in a run that has no stack left for any task more. It throws TrioInternalError if `fn`
+// has started a system task.
+template <class F> void run_without_stacks(F&& fn) {
+  trio::RunOptions options;
+  // There is room in the address space for one slab of 16, but not for two; the run itself has 3.
+  options.stack_size = std::size_t{1} << 42;
+  trio::run(options, [&] {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (int i = 0; i < 13; ++i) nursery.start_soon(trio::sleep_forever);
+      trio::lowlevel::checkpoint();
+      fn();
+      nursery.cancel_scope().cancel();
+    });
+  });
+}
+
 // What `fn` throws; null if it returns.
 template <class F> std::exception_ptr thrown_by(F&& fn) {
   try {

@@ -228,6 +228,7 @@ TEST_CASE("names are looked up, in a thread") {
       return address == SocketAddress::ip("127.0.0.1", 80) ||
              address == SocketAddress::ip("::1", 80);
     }));
+    CHECK(trio::lowlevel::current_statistics().threads == 1);
   });
 }
 
@@ -242,6 +243,9 @@ TEST_CASE("a name that is nobody's says so") {
       CHECK(error.code() != 0);
       CHECK(std::string(error.what()).starts_with("trio: cannot look up the host '" + host + "'"));
     }
+    // Not what comes before the zero byte, either.
+    CHECK_THROWS_AS(trio::resolve(std::string("127.0.0.1\0.example.org", 22), 80),
+                    trio::ResolveError);
   });
 }
 

@@ -231,6 +231,16 @@ TEST_CASE("finally_shielded() cleans up after a body, however it ends") {
   });
 }
 
+TEST_CASE("finally_shielded() refuses a negative timeout before anything runs") {
+  run([] {
+    bool ran = false;
+    CHECK_THROWS_AS(finally_shielded(
+                        -1s, [] {}, [&] { ran = true; }),
+                    std::invalid_argument);
+    CHECK(!ran);
+  });
+}
+
 TEST_CASE("an error of the clean-up does not hide that of the body") {
   run([] {
     auto const fails = [] { throw support::ValueError(); };

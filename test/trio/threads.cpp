@@ -574,6 +574,18 @@ TEST_CASE("from_thread tells that the run is over, or ends [th:173, th:893]") {
   CHECK(matches(ended, of<trio::Cancelled>()));
 }
 
+TEST_CASE("a thread whose call gets no stack hears that the run is over" *
+          doctest::skip(sanitized || under_tsan)) {
+  std::exception_ptr heard;
+  CHECK_THROWS_AS(run_without_stacks([&] {
+                    to_thread::run([&, token = current_trio_token()] {
+                      heard = thrown_by([&] { from_thread::run(token, [] {}); });
+                    });
+                  }),
+                  trio::TrioInternalError);
+  CHECK(matches(heard, of<trio::RunFinishedError>()));
+}
+
 TEST_CASE("a thread of an abandoned call hears that the run is over") {
   Signal go;
   Signal ended;
@@ -775,6 +787,27 @@ TEST_CASE("a thread's task that is rescheduled by hand goes on waiting") {
       });
       to_thread::run([&] { go.acquire(); });
       finished = true;
+    });
+  });
+}
+
+TEST_CASE("a thread that ends when its task was rescheduled by hand just now is no error") {
+  trio::run([] {
+    Signal go;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      trio::Task& host = current_task();
+      nursery.start_soon([&] {
+        trio::testing::wait_all_tasks_blocked();
+        go.release();
+        while (current_statistics().run_sync_soon_queue == 0) std::this_thread::yield();
+        // The call waits for its turn, which comes before the host's.
+        checkpoint();
+        trio::lowlevel::reschedule(host);
+      });
+      CHECK(to_thread::run([&] {
+              go.acquire();
+              return 7;
+            }) == 7);
     });
   });
 }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -122,6 +123,48 @@ TEST_CASE("other uses of SIGURG go on") {
   sigaction(SIGURG, &before, nullptr);
   raise(SIGURG);
   CHECK(urgent == 1);
+}
+
+TEST_CASE("a SIGURG that waits to be unblocked outlives a watchdog") {
+  urgent = 0;
+  struct sigaction before = {};
+  struct sigaction ours = {};
+  ours.sa_handler = count_urgent;
+  trio::run([] { trio::Watchdog const first; });
+  sigaction(SIGURG, &ours, &before);
+  sigset_t only, mask;
+  sigemptyset(&only);
+  sigaddset(&only, SIGURG);
+  pthread_sigmask(SIG_BLOCK, &only, &mask);
+  trio::run([] {
+    trio::Watchdog const watchdog;
+    raise(SIGURG);
+  });
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  CHECK(urgent == 1);
+  sigaction(SIGURG, &before, nullptr);
+}
+
+TEST_CASE("of two watchdogs of a run each tells of its own, whichever goes first" *
+          doctest::skip(support::under_tsan)) {
+  trio::run([] {
+    std::atomic<int> reports = 0;
+    std::atomic<int> none = 0;
+    auto const count = [&](auto const&) { ++reports; };
+    auto first = std::make_unique<trio::Watchdog>(
+        trio::WatchdogOptions{.limit = 1h, .report = [&](auto const&) { ++none; }});
+    auto second =
+        std::make_unique<trio::Watchdog>(trio::WatchdogOptions{.limit = 2ms, .report = count});
+    auto third = std::make_unique<trio::Watchdog>(
+        trio::WatchdogOptions{.limit = 1h, .report = [&](auto const&) { ++none; }});
+    for (auto* gone : {&first, &third}) {
+      gone->reset();
+      checkpoint();
+      reports = 0;
+      burns(reports);
+    }
+    CHECK(none == 0);
+  });
 }
 
 TEST_CASE("a watchdog needs a run and a limit") {

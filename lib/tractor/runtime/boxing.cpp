@@ -129,25 +129,7 @@ wire::Error box_cancelled(Cancellation cancellation, std::uint64_t dialog, Actor
 
 namespace {
 
-std::exception_ptr thrown_there(BoxedError error);
-
-// A group again, that also knows where it comes from; what it holds is unboxed likewise.
-std::exception_ptr group_thrown_there(BoxedError error) {
-  std::vector<std::exception_ptr> members;
-  for (BoxedError const& member : error.members) members.push_back(thrown_there(member));
-  auto const is_error = [](std::exception_ptr const& member) {
-    return trio::exception_cast<std::exception>(member) != nullptr;
-  };
-  std::string const message = error.message;
-  if (std::all_of(members.begin(), members.end(), is_error))
-    return std::make_exception_ptr(
-        Relayed(trio::ExceptionGroup(message, std::move(members)), std::move(error)));
-  return std::make_exception_ptr(
-      Relayed(trio::BaseExceptionGroup(message, std::move(members)), std::move(error)));
-}
-
-std::exception_ptr thrown_there(BoxedError error) {
-  if (!error.members.empty()) return group_thrown_there(std::move(error));
+std::exception_ptr single_thrown_there(BoxedError error) {
   if (error.cancellation) return std::make_exception_ptr(ContextCancelled(std::move(error)));
   ErrorType const* type =
       error.registered_as.empty() ? nullptr : ErrorType::find(error.registered_as);
@@ -160,6 +142,47 @@ std::exception_ptr thrown_there(BoxedError error) {
     }
   }
   return std::make_exception_ptr(RemoteActorError(std::move(error)));
+}
+
+// A group again, that also knows where it comes from.
+std::exception_ptr group_thrown_there(BoxedError error, std::vector<std::exception_ptr> members) {
+  auto const is_error = [](std::exception_ptr const& member) {
+    return trio::exception_cast<std::exception>(member) != nullptr;
+  };
+  std::string const message = error.message;
+  if (std::all_of(members.begin(), members.end(), is_error))
+    return std::make_exception_ptr(
+        Relayed(trio::ExceptionGroup(message, std::move(members)), std::move(error)));
+  return std::make_exception_ptr(
+      Relayed(trio::BaseExceptionGroup(message, std::move(members)), std::move(error)));
+}
+
+// Not recursive: how deep groups nest is the peer's choice, and a task's stack is small.
+std::exception_ptr thrown_there(BoxedError error) {
+  if (error.members.empty()) return single_thrown_there(std::move(error));
+
+  struct OpenGroup {
+    BoxedError const* box;
+    std::vector<std::exception_ptr> members = {};
+  };
+
+  std::vector<OpenGroup> open;
+  open.push_back({&error});
+  for (;;) {
+    OpenGroup& group = open.back();
+    if (group.members.size() < group.box->members.size()) {
+      BoxedError const& next = group.box->members[group.members.size()];
+      if (next.members.empty())
+        group.members.push_back(single_thrown_there(next));
+      else
+        open.push_back({&next});
+      continue;
+    }
+    auto made = group_thrown_there(*group.box, std::move(group.members));
+    open.pop_back();
+    if (open.empty()) return made;
+    open.back().members.push_back(std::move(made));
+  }
 }
 
 }  // namespace

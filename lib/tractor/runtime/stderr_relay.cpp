@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace tractor::runtime {
@@ -19,8 +20,6 @@ namespace tractor::runtime {
 namespace {
 
 constexpr std::size_t longest_queue = 1024 * 1024;
-// What a pipe holds at the most, by default: all that a dead process can have left in it.
-constexpr int reads_at_end = 16;
 // What a pipe takes whole or not at all, without waiting once it has said it can be written to; a
 // longer line is passed on in pieces.
 constexpr std::size_t longest_write = 4096;
@@ -88,7 +87,10 @@ void StderrRelay::run() {
 
 void StderrRelay::finish() {
   if (finished_) return;
-  for (int i = 0; i < reads_at_end && read_some() == Read::something; ++i) {}
+  // What a dead process has left there, and no more: others may have the pipe still, and write.
+  int left = 0;
+  ioctl(from_, FIONREAD, &left);
+  for (; left > 0 && read_some() == Read::something; left -= static_cast<int>(longest_write)) {}
   finished_ = true;
   // run() may be waiting for more.
   trio::lowlevel::notify_readable(from_);
