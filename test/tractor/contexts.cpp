@@ -134,18 +134,13 @@ void start_late(tractor::Context<Number>& ctx) {
 
 TEST_CASE("C2: started() twice is an error in the callee, and so in the body") {
   with_daemon(tractor::expose<start_twice>, [](tractor::Portal daemon) {
-    bool begun = false;
-    auto const error = thrown_by([&] {
-      daemon.open_context<start_twice>([&](auto&, int) {
-        begun = true;
-        trio::sleep_forever();
-      });
-    });
+    // The body may begin before: the error is faster than the value that was started with.
+    auto const error = thrown_by(
+        [&] { daemon.open_context<start_twice>([&](auto&, int) { trio::sleep_forever(); }); });
     auto const* remote = trio::exception_cast<tractor::RemoteActorError>(error);
     REQUIRE(remote);
     CHECK(remote->type_name() == "trio::MisuseError");
     CHECK(remote->message().find("second time") != std::string::npos);
-    CHECK(begun);
   });
 }
 

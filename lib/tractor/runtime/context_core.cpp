@@ -25,6 +25,10 @@ namespace {
 
 RegisterErrors<StreamOverrun> const overrun_crosses;
 
+// Larger items travel alone, not copied; and with so much together it is time to go.
+constexpr std::size_t largest_to_share = 4096;
+constexpr std::size_t enough_to_send = 64 * 1024;
+
 }  // namespace
 
 class ContextCore::Waiting {
@@ -218,6 +222,7 @@ void ContextCore::close_stream(Flow how) noexcept {
   stream_ = Stream::closed;
   if (rules_.end_outgoing(how)) {
     if (how == Flow::stopped) {
+      flush_items();
       peer_->try_send(Lane::data, wire::Stop{dialog_});
     } else {
       // The exception that unwinds most often ends the task at once: then that is the better news.
@@ -232,6 +237,7 @@ void ContextCore::close_stream(Flow how) noexcept {
 }
 
 void ContextCore::flush() noexcept {
+  flush_items();
   if (std::exchange(abort_unsaid_, false) && !is_over())
     peer_->try_send(Lane::data, wire::Abort{dialog_});
 }
@@ -239,6 +245,7 @@ void ContextCore::flush() noexcept {
 void ContextCore::end_sending() {
   check_stream();
   if (!rules_.end_outgoing(Flow::stopped)) return;
+  flush_items();
   peer_->try_send(Lane::data, wire::Stop{dialog_});
   credit_.unpark_all();
 }
@@ -260,9 +267,35 @@ void ContextCore::send(Buffer item) {
   // Whom nobody hears, nobody keeps from talking.
   if (rules_.is_heard()) {
     rules_.send(item.size());
-    peer_->send(Lane::data, wire::Yield{dialog_}, std::move(item));
+    send_now_or_with_more(std::move(item));
   }
   if (!waits) trio::lowlevel::cancel_shielded_checkpoint();
+}
+
+void ContextCore::send_now_or_with_more(Buffer item) {
+  if (item.size() > largest_to_share) {
+    flush_items();
+    peer_->send(Lane::data, wire::Yield{dialog_}, std::move(item));
+    return;
+  }
+  unsent_bytes_ += item.size() + sizeof(wire::ItemSize);
+  unsent_.push_back(std::move(item));
+  if (unsent_bytes_ >= enough_to_send)
+    flush_items();
+  else if (unsent_.size() == 1)
+    peer_->flush_later(shared_from_this());
+}
+
+void ContextCore::flush_items() noexcept {
+  if (unsent_.empty()) return;
+  if (!is_over()) {
+    if (unsent_.size() == 1)
+      peer_->try_send(Lane::data, wire::Yield{dialog_}, std::move(unsent_.front()));
+    else
+      peer_->try_send(Lane::data, wire::Yields{dialog_}, wire::join_items(unsent_, unsent_bytes_));
+  }
+  unsent_.clear();
+  unsent_bytes_ = 0;
 }
 
 void ContextCore::wait_for_credit() {

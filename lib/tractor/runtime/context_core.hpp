@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace trio {
 class CancelScope;
@@ -157,6 +158,8 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   std::optional<Buffer> take();
   bool at_end() const;
   void wait_for_credit();
+  void send_now_or_with_more(Buffer item);
+  void flush_items() noexcept;
 
   std::shared_ptr<Peer> const peer_;
   std::uint64_t const dialog_;
@@ -192,6 +195,9 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   trio::lowlevel::ParkingLot readers_;
   // Items that belong to readers which were woken for them.
   std::size_t promised_ = 0;
+  // What was sent and waits to travel with more.
+  std::vector<Buffer> unsent_;
+  std::size_t unsent_bytes_ = 0;
   // Whoever waits for credit has it: who comes later does not overtake.
   trio::Lock sending_;
   trio::lowlevel::ParkingLot credit_;

@@ -80,15 +80,18 @@ void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noe
 void Peer::flush_later(std::shared_ptr<ContextCore> context) noexcept {
   unflushed_.push_back(std::move(context));
   if (unflushed_.size() > 1) return;
-  auto const flush = [](Peer& peer) {
-    for (auto const& each : std::exchange(peer.unflushed_, {})) each->flush();
-  };
   try {
-    actor_.service_nursery().start_soon({.name = "flush"},
-                                        [self = shared_from_this(), flush] { flush(*self); });
-  } catch (RuntimeFailure const&) {
-    flush(*this);
+    if (!flusher_.is_started())
+      flusher_.start(actor_.service_nursery(), "sending to " + id_.name, [this] { flush_all(); });
+    flusher_.wake();
+  } catch (std::exception const&) {
+    // The service is ending, or has no descriptor to spare.
+    flush_all();
   }
+}
+
+void Peer::flush_all() noexcept {
+  for (auto const& context : std::exchange(unflushed_, {})) context->flush();
 }
 
 wire::Message Peer::receive_message(Buffer& payload) {
@@ -195,6 +198,8 @@ void Peer::be_over(std::exception_ptr reason) {
 
 void Peer::fail(std::exception_ptr reason) {
   if (!failure_) failure_ = std::move(reason);
+  flusher_.stop();
+  flush_all();
   link_->close(linger);
   for (auto& [dialog, call] : std::exchange(calls_, {})) {
     call->error = failure_;

@@ -22,7 +22,7 @@ constexpr std::int64_t most_credit = std::int64_t(1) << 60;
 bool Dialog::end_outgoing(Flow how) noexcept {
   if (outgoing_ != Flow::open || over_) return false;
   outgoing_ = how;
-  // A caller who goes before the Started has cancelled the callee, who may not even know of him.
+  // A caller that leaves before has only to cancel: anything else might overtake its Start.
   return started_;
 }
 

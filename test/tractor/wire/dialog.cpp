@@ -169,6 +169,7 @@ class Scene {
       if (pick(end.cancelled ? 5 : 200) == 0 && !end.rules.is_over()) end_dialog(end, Kind::error);
     } else {
       if (pick(60) == 0) say(end, {Kind::cancel});
+      if (pick(60) == 0) leave(end);
       // What came cannot be taken: once, after it has begun.
       if (pick(100) == 0 && may_act(end) && !end.failed) {
         end.failed = true;
@@ -176,6 +177,14 @@ class Scene {
       }
     }
     if (pick(500) == 0) break_link();
+  }
+
+  // The caller's body ends by an exception, or is never begun.
+  void leave(End& caller) {
+    end_stream(caller, Flow::aborted);
+    turn_deaf(caller);
+    say(caller, {Kind::cancel});
+    has_left_ = true;
   }
 
   void start(End& callee) {
@@ -262,6 +271,8 @@ class Scene {
     hear_all();
     if (!callee.rules.is_over() && !callee.rules.is_started()) start(callee);
     hear_all();
+    if (has_left_ && !callee.rules.is_over()) end_dialog(callee, Kind::error);
+    hear_all();
     for (auto& end : ends_) {
       auto const wanted = end.next_sent + 300;
       auto& peer = peer_of(end);
@@ -286,6 +297,7 @@ class Scene {
   std::array<End, 2> ends_ = {End(Dialog::Side::caller), End(Dialog::Side::callee)};
   std::array<unsigned, 8> weights_ = {};
   bool broken_ = false;
+  bool has_left_ = false;
 };
 
 }  // namespace
