@@ -26,9 +26,9 @@ ZmqOutlet::ZmqOutlet(std::shared_ptr<ZmqContext> context, ZmqOptions const& opti
   socket_.raw().set(zmq::sockopt::zap_domain, domain_);
   monitor_.emplace(
       *context_, socket_.raw(),
-      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL,
-      service, "connections at " + name, [this, report = options.report](int event, int /*value*/) {
+      // Not of a handshake that only breaks off: so a subscription ends that was cancelled.
+      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, service,
+      "connections at " + name, [this, report = options.report](int event, int /*value*/) {
         report(endpoint_ + (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
                                 ? ": refused a stranger: it has no handle of this topic"
                                 : ": refused a stranger: it does not talk as we do"));
