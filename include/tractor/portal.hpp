@@ -178,8 +178,8 @@ class Portal {
   std::size_t open_calls() const;
   std::size_t open_tasks() const;
 
- protected:
-  std::shared_ptr<runtime::Peer> const& peer() const noexcept { return peer_; }
+  // For the library.
+  runtime::Peer& peer() const noexcept { return *peer_; }
 
  private:
   using ContextBody =

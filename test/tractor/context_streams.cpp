@@ -6,8 +6,11 @@
 #include <trio/errors.hpp>
 #include <trio/testing.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -362,24 +365,300 @@ TEST_CASE("a stream that is left by an exception is aborted, never ended") {
       });
 }
 
+namespace {
+
+void repeat(tractor::Context<Numbers>& ctx) {
+  auto stream = ctx.open_stream();
+  for (int item : stream) stream.send(item);
+}
+
+}  // namespace
+
 TEST_CASE("a caller that fails in its stream gets its own error back, not the callee's of it") {
-  auto const copy = [](tractor::Context<Numbers>& ctx) {
-    auto stream = ctx.open_stream();
-    for (int item : stream) stream.send(item);
-  };
-  with_daemon(tractor::expose<copy>, [&](tractor::Portal daemon) {
+  with_daemon(tractor::expose<repeat>, [&](tractor::Portal daemon) {
     for (int i = 0; i < 20; ++i)
-      CHECK_THROWS_AS(daemon.open_context<copy>([](auto& ctx) {
+      CHECK_THROWS_AS(daemon.open_context<repeat>([](auto& ctx) {
         auto stream = ctx.open_stream();
         stream.send(1);
         throw Broken("mine");
       }),
                       Broken);
     CHECK(trio::move_on_after(50ms, [&] {
-            daemon.open_context<copy>([](auto& ctx) {
+            daemon.open_context<repeat>([](auto& ctx) {
               auto stream = ctx.open_stream();
               stream.receive();
             });
           }).cut_short);
+  });
+}
+
+namespace {
+
+// Sends `count` at once, and says so where that takes no waiting.
+void send_at_once(tractor::Context<Talk>& ctx, int count) {
+  ctx.started(count);
+  auto stream = ctx.open_stream();
+  for (int i = 0; i < count; ++i) stream.send(std::to_string(i));
+  stream.send_eof();
+  stream.next();
+}
+
+// Reads nothing before it is told to by a call.
+trio::Event* go = nullptr;
+
+void read_now() {
+  if (go) go->set();
+}
+
+std::vector<std::string> read_late(tractor::Context<Talk>& ctx, int policy, std::size_t window) {
+  trio::Event event;
+  go = &event;
+  ctx.started(0);
+  auto stream = ctx.open_stream(
+      {.window = window, .window_bytes = 1000, .overrun = static_cast<Overrun>(policy)});
+  event.wait();
+  std::vector<std::string> items;
+  for (std::string item : stream) items.push_back(item);
+  items.push_back("dropped " + std::to_string(stream.dropped()));
+  go = nullptr;
+  return items;
+}
+
+using Words = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("Overrun::drop_oldest keeps the newest, drop_newest the oldest, and both count") {
+  with_daemon(tractor::expose<read_late, read_now>, [](tractor::Portal daemon) {
+    auto const read = [&](Overrun policy) {
+      return daemon.open_context<read_late>(static_cast<int>(policy), 3u, [&](auto& ctx, int) {
+        {
+          auto stream = ctx.open_stream();
+          for (int i = 0; i < 500; ++i) stream.send(std::to_string(i));
+        }
+        daemon.run<read_now>();
+        return ctx.result();
+      });
+    };
+    CHECK(read(Overrun::drop_oldest) == Words{"497", "498", "499", "dropped 497"});
+    CHECK(read(Overrun::drop_newest) == Words{"0", "1", "2", "dropped 497"});
+  });
+}
+
+TEST_CASE("the bytes of a bounded buffer count as well") {
+  with_daemon(tractor::expose<read_late, read_now>, [](tractor::Portal daemon) {
+    daemon.open_context<read_late>(
+        static_cast<int>(Overrun::drop_oldest), 64u, [&](auto& ctx, int) {
+          {
+            auto stream = ctx.open_stream();
+            for (char c = 'a'; c < 'f'; ++c) stream.send(std::string(450, c));
+          }
+          daemon.run<read_now>();
+          CHECK(ctx.result() == Words{std::string(450, 'd'), std::string(450, 'e'), "dropped 3"});
+        });
+  });
+}
+
+TEST_CASE("Overrun::error: a caller that sends too fast gets StreamOverrun, from the callee") {
+  with_daemon(tractor::expose<read_late, read_now>, [](tractor::Portal daemon) {
+    auto const error = thrown_by([&] {
+      daemon.open_context<read_late>(static_cast<int>(Overrun::error), 3u, [&](auto& ctx, int) {
+        auto stream = ctx.open_stream();
+        for (;;) stream.send("x");
+      });
+    });
+    CAPTURE(trio::describe(error));
+    CHECK(trio::exception_cast<tractor::StreamOverrun>(error));
+    auto const* origin = trio::exception_cast<tractor::RemoteOrigin>(error);
+    REQUIRE(origin);
+    CHECK(origin->source() == daemon.actor());
+  });
+}
+
+TEST_CASE("Overrun::error: a callee that sends too fast fails, and relays whose error it is") {
+  with_daemon(tractor::expose<send_at_once>, [](tractor::Portal daemon) {
+    auto const error = thrown_by([&] {
+      daemon.open_context<send_at_once>(1000, [&](auto& ctx, int) {
+        auto stream = ctx.open_stream({.window = 3, .overrun = Overrun::error});
+        trio::sleep_forever();
+      });
+    });
+    CAPTURE(trio::describe(error));
+    CHECK(trio::exception_cast<tractor::StreamOverrun>(error));
+    auto const* origin = trio::exception_cast<tractor::RemoteOrigin>(error);
+    REQUIRE(origin);
+    CHECK(origin->source() == tractor::current_actor().id());
+    REQUIRE(origin->relay_path().size() == 2);
+    CHECK(origin->relay_path()[1] == daemon.actor());
+  });
+}
+
+TEST_CASE("F13: a slow reader holds up its sender and nobody else, and costs a window of memory") {
+  with_daemon(tractor::expose<send_for_ever, sent_so_far, send_some>, [](tractor::Portal daemon) {
+    daemon.open_context<send_for_ever>([&](auto& stuck) {
+      auto unread = stuck.open_stream();
+      while (daemon.run<sent_so_far>() < 64) {}
+      for (int i = 0; i < 3; ++i)
+        daemon.open_context<send_some>(1000, [](auto& ctx) {
+          auto stream = ctx.open_stream();
+          CHECK(all_of(stream) == first(1000));
+        });
+      CHECK(daemon.run<sent_so_far>() == 64);
+      CHECK(unread.receive() == 0);
+      stuck.cancel();
+    });
+  });
+}
+
+namespace {
+
+void send_loads(tractor::Context<Loads>& ctx, std::size_t size) {
+  auto stream = ctx.open_stream();
+  tractor::Bytes const load(std::vector<std::byte>(size, std::byte{7}));
+  for (int i = 0; i < 20; ++i) stream.send(load);
+}
+
+}  // namespace
+
+TEST_CASE("Bytes of any size go through a stream, also beyond its window, and are not copied") {
+  with_daemon(tractor::expose<send_loads>, [](tractor::Portal daemon) {
+    for (std::size_t const size : {0u, 1u, 4096u, 5'000'000u})
+      daemon.open_context<send_loads>(size, [&](auto& ctx) {
+        auto stream = ctx.open_stream();
+        int count = 0;
+        for (tractor::Bytes load : stream) {
+          ++count;
+          CHECK(load.size() == size);
+          if (size > 0) CHECK(load.bytes().back() == std::byte{7});
+        }
+        CHECK(count == 20);
+      });
+  });
+  tractor::Bytes const load(std::vector<std::byte>(100, std::byte{7}));
+  tractor::Buffer sent = tractor::detail::encode_item(load);
+  CHECK(sent.data() == load.data());
+  CHECK(tractor::detail::decode_item<tractor::Bytes>(std::move(sent)).data() == load.data());
+}
+
+TEST_CASE("cancelling who receives or sends loses no item") {
+  with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
+    daemon.open_context<send_some>(2000, [](auto& ctx) {
+      auto stream = ctx.open_stream();
+      std::vector<int> got;
+      while (got.size() < 2000)
+        static_cast<void>(trio::move_on_after(1ms, [&] {
+          while (got.size() < 2000) got.push_back(stream.receive());
+        }));
+      CHECK(got == first(2000));
+    });
+  });
+}
+
+TEST_CASE("closing a stream wakes who waits in it") {
+  with_daemon(tractor::expose<repeat, send_for_ever>, [](tractor::Portal daemon) {
+    daemon.open_context<repeat>([](auto& ctx) {
+      auto stream = ctx.open_stream();
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        for (int i = 0; i < 3; ++i)
+          nursery.start_soon([&] { CHECK_THROWS_AS(stream.receive(), trio::ClosedResourceError); });
+        trio::testing::wait_all_tasks_blocked();
+        stream.close();
+      });
+    });
+  });
+}
+
+TEST_CASE("D12, E1: subscribers each get every item, fetched once") {
+  with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
+    daemon.open_context<send_some>(1000, [](auto& ctx) {
+      auto stream = ctx.open_stream();
+      int done = 0;
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        for (int i = 0; i < 21; ++i)
+          nursery.start_soon([&, subscription = std::make_shared<decltype(stream.subscribe())>(
+                                     stream.subscribe(2000))] {
+            CHECK(all_of(*subscription) == first(1000));
+            ++done;
+          });
+        CHECK(all_of(stream) == first(1000));
+      });
+      CHECK(done == 21);
+    });
+  });
+}
+
+TEST_CASE("E2, E7: a subscriber that is too slow is told how many it missed, or skips them") {
+  with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
+    daemon.open_context<send_some>(300, [](auto& ctx) {
+      auto stream = ctx.open_stream();
+      auto slow = stream.subscribe(10);
+      auto skipping = stream.subscribe(10, trio::OnLag::skip);
+      CHECK(all_of(stream) == first(300));
+      std::uint64_t missed = 0;
+      try {
+        slow.receive();
+      } catch (trio::Lagged const& lagged) {
+        missed = lagged.missed;
+      }
+      CHECK(missed == 290);
+      CHECK(all_of(slow) == std::vector<int>{290, 291, 292, 293, 294, 295, 296, 297, 298, 299});
+      CHECK(skipping.receive() == 290);
+    });
+  });
+}
+
+TEST_CASE("E5, E6: who fetches for all may be cancelled or closed, and the others go on") {
+  with_daemon(tractor::expose<repeat>, [](tractor::Portal daemon) {
+    daemon.open_context<repeat>([](auto& ctx) {
+      auto stream = ctx.open_stream();
+      auto first_one = stream.subscribe();
+      auto second = stream.subscribe();
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        trio::CancelScope scope;
+        nursery.start_soon([&] { static_cast<void>(scope.enter([&] { first_one.receive(); })); });
+        trio::testing::wait_all_tasks_blocked();
+        nursery.start_soon([&] { CHECK(second.receive() == 5); });
+        trio::testing::wait_all_tasks_blocked();
+        scope.cancel();
+        stream.send(5);
+      });
+      CHECK(first_one.receive() == 5);
+      first_one.close();
+      CHECK_THROWS_AS(first_one.receive(), trio::ClosedResourceError);
+      CHECK_THROWS_AS(first_one.subscribe(), trio::ClosedResourceError);
+      CHECK(second.statistics().open_receivers == 2);
+    });
+  });
+}
+
+TEST_CASE("D8: two sources through an aggregate, whole or cut short") {
+  with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
+    for (int const cut : {0, 1, 5, 20}) {
+      std::vector<int> got;
+      auto const outcome = trio::move_on_after(
+          cut ? trio::Duration(std::chrono::milliseconds(cut)) : trio::Duration(60s), [&] {
+            auto [sender, receiver] = trio::open_memory_channel<int>(0);
+            trio::open_nursery([&](trio::Nursery& nursery) {
+              for (int i = 0; i < 2; ++i)
+                nursery.start_soon([&daemon, out = std::make_shared<trio::MemorySendChannel<int>>(
+                                                 sender.clone())] {
+                  daemon.open_context<send_some>(1000, [&](auto& ctx) {
+                    auto stream = ctx.open_stream();
+                    for (int item : stream) out->send(item);
+                  });
+                  out->close();
+                });
+              sender.close();
+              for (int item : receiver) got.push_back(item);
+            });
+          });
+      if (cut == 0) {
+        CHECK_FALSE(outcome.cut_short);
+        std::sort(got.begin(), got.end());
+        got.erase(std::unique(got.begin(), got.end()), got.end());
+        CHECK(got == first(1000));
+      }
+      CHECK(daemon.open_calls() == 0);
+    }
   });
 }

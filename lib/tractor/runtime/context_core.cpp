@@ -5,6 +5,7 @@
 #include "payload.hpp"
 #include "peer.hpp"
 
+#include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/wire_errors.hpp>
 #include <trio/cancel_scope.hpp>
@@ -19,6 +20,16 @@
 namespace tractor::runtime {
 
 using ipc::Lane;
+
+namespace {
+
+RegisterErrors<StreamOverrun> const overrun_crosses;
+
+// Larger items travel alone, not copied; and with so much together it is time to go.
+constexpr std::size_t largest_to_share = 4096;
+constexpr std::size_t enough_to_send = 64 * 1024;
+
+}  // namespace
 
 class ContextCore::Waiting {
  public:
@@ -176,10 +187,10 @@ void ContextCore::open_stream(StreamOptions const& options) {
     throw std::invalid_argument("tractor: open_stream(): the window must let an item through");
   if (stream_ == Stream::open)
     throw trio::MisuseError("tractor: the stream of this context is open already");
+  if (error_) std::rethrow_exception(error_);
   if (stream_ == Stream::closed)
     throw trio::ClosedResourceError(
         "tractor: the stream of this context was closed; a context has but one");
-  if (error_) std::rethrow_exception(error_);
   if (!is_started())
     throw trio::MisuseError("tractor: open_stream() before started() in the context of " +
                             endpoint());
@@ -205,10 +216,14 @@ void ContextCore::close_stream(Flow how) noexcept {
   if (stream_ == Stream::closed) return;
   stream_ = Stream::closed;
   if (rules_.end_outgoing(how)) {
-    if (how == Flow::stopped)
+    if (how == Flow::stopped) {
+      flush_items();
       peer_->try_send(Lane::data, wire::Stop{dialog_});
-    else
-      peer_->try_send(Lane::data, wire::Abort{dialog_});
+    } else {
+      // The exception that unwinds most often ends the task at once: then that is the better news.
+      abort_unsaid_ = true;
+      peer_->flush_later(shared_from_this());
+    }
   }
   if (rules_.turn_deaf()) peer_->try_send(Lane::control, wire::Deaf{dialog_});
   items_.clear();
@@ -216,9 +231,16 @@ void ContextCore::close_stream(Flow how) noexcept {
   wake_all();
 }
 
+void ContextCore::flush() noexcept {
+  flush_items();
+  if (std::exchange(abort_unsaid_, false) && !is_over())
+    peer_->try_send(Lane::data, wire::Abort{dialog_});
+}
+
 void ContextCore::end_sending() {
   check_stream();
   if (!rules_.end_outgoing(Flow::stopped)) return;
+  flush_items();
   peer_->try_send(Lane::data, wire::Stop{dialog_});
   credit_.unpark_all();
 }
@@ -240,9 +262,35 @@ void ContextCore::send(Buffer item) {
   // Whom nobody hears, nobody keeps from talking.
   if (rules_.is_heard()) {
     rules_.send(item.size());
-    peer_->send(Lane::data, wire::Yield{dialog_}, std::move(item));
+    send_now_or_with_more(std::move(item));
   }
   if (!waits) trio::lowlevel::cancel_shielded_checkpoint();
+}
+
+void ContextCore::send_now_or_with_more(Buffer item) {
+  if (item.size() > largest_to_share) {
+    flush_items();
+    peer_->send(Lane::data, wire::Yield{dialog_}, std::move(item));
+    return;
+  }
+  unsent_bytes_ += item.size() + sizeof(wire::ItemSize);
+  unsent_.push_back(std::move(item));
+  if (unsent_bytes_ >= enough_to_send)
+    flush_items();
+  else if (unsent_.size() == 1)
+    peer_->flush_later(shared_from_this());
+}
+
+void ContextCore::flush_items() noexcept {
+  if (unsent_.empty()) return;
+  if (!is_over()) {
+    if (unsent_.size() == 1)
+      peer_->try_send(Lane::data, wire::Yield{dialog_}, std::move(unsent_.front()));
+    else
+      peer_->try_send(Lane::data, wire::Yields{dialog_}, wire::join_items(unsent_, unsent_bytes_));
+  }
+  unsent_.clear();
+  unsent_bytes_ = 0;
 }
 
 void ContextCore::wait_for_credit() {

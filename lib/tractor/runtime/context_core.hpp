@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace trio {
 class CancelScope;
@@ -43,6 +44,8 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   ContextCore(std::shared_ptr<Peer> peer, Side side, std::uint64_t dialog, FunctionId function);
 
   std::uint64_t dialog() const noexcept { return dialog_; }
+
+  Peer& peer() const noexcept { return *peer_; }
 
   // For the handles; see context.hpp and stream.hpp for what users are told of these.
 
@@ -97,6 +100,9 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   // The link is over, or the callee has ended.
   void end(std::exception_ptr error);
 
+  // Sends what waits to be sent.
+  void flush() noexcept;
+
   // What cancelling this context cancels: the callee's task, or the caller's body while it runs.
   void set_scope(trio::CancelScope* scope) noexcept { scope_ = scope; }
 
@@ -144,6 +150,8 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   std::optional<Buffer> take();
   bool at_end() const;
   void wait_for_credit();
+  void send_now_or_with_more(Buffer item);
+  void flush_items() noexcept;
 
   std::shared_ptr<Peer> const peer_;
   std::uint64_t const dialog_;
@@ -170,6 +178,7 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   bool cancelled_by_caller_ = false;
 
   Stream stream_ = Stream::unopened;
+  bool abort_unsaid_ = false;
   StreamOptions options_;
   std::deque<Buffer> items_;
   std::size_t buffered_bytes_ = 0;
@@ -177,6 +186,9 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   trio::lowlevel::ParkingLot readers_;
   // Items that belong to readers which were woken for them.
   std::size_t promised_ = 0;
+  // What was sent and waits to travel with more.
+  std::vector<Buffer> unsent_;
+  std::size_t unsent_bytes_ = 0;
   // Whoever waits for credit has it: who comes later does not overtake.
   trio::Lock sending_;
   trio::lowlevel::ParkingLot credit_;

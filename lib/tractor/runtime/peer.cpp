@@ -77,6 +77,23 @@ void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noe
   }
 }
 
+void Peer::flush_later(std::shared_ptr<ContextCore> context) noexcept {
+  unflushed_.push_back(std::move(context));
+  if (unflushed_.size() > 1) return;
+  try {
+    if (!flusher_.is_started())
+      flusher_.start(actor_.service_nursery(), "sending to " + id_.name, [this] { flush_all(); });
+    flusher_.wake();
+  } catch (std::exception const&) {
+    // The service is ending, or has no descriptor to spare.
+    flush_all();
+  }
+}
+
+void Peer::flush_all() noexcept {
+  for (auto const& context : std::exchange(unflushed_, {})) context->flush();
+}
+
 wire::Message Peer::receive_message(Buffer& payload) {
   ipc::Frame frame = link_->receive();
   payload = std::move(frame.payload);
@@ -181,6 +198,8 @@ void Peer::be_over(std::exception_ptr reason) {
 
 void Peer::fail(std::exception_ptr reason) {
   if (!failure_) failure_ = std::move(reason);
+  flusher_.stop();
+  flush_all();
   link_->close(linger);
   for (auto& [dialog, call] : std::exchange(calls_, {})) {
     call->error = failure_;
@@ -451,6 +470,7 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, Served& served, Bu
   Buffer result;
   auto const error = outcome_of(dialog, entry, served, std::move(arguments), result);
   tasks_.erase(dialog);
+  if (!error && served.context) served.context->flush();
   if (error)
     try_send(Lane::control, *error);
   else

@@ -3,6 +3,7 @@
 #include "../ipc/transport.hpp"
 #include "../wire/message.hpp"
 #include "context_core.hpp"
+#include "flusher.hpp"
 
 #include <tractor/actor_id.hpp>
 #include <tractor/buffer.hpp>
@@ -21,6 +22,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace tractor {
 
@@ -125,6 +127,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void send(ipc::Lane lane, wire::Message const& message, Buffer payload = {});
   // The same, if the link is not over.
   void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
+  // Has the context flush when no task is ready any more.
+  void flush_later(std::shared_ptr<ContextCore> context) noexcept;
 
  private:
   // A task that the peer had us start.
@@ -138,6 +142,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
     std::shared_ptr<ContextCore> context = {};
   };
 
+  void flush_all() noexcept;
   wire::Message receive_message(Buffer& payload);
   void dispatch(wire::Message message, Buffer payload);
   // Cancels the task of a call that we leave, and waits for its end.
@@ -217,6 +222,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Of both sides' making; how many are ours.
   std::unordered_map<std::uint64_t, std::shared_ptr<ContextCore>> contexts_;
   std::size_t opened_contexts_ = 0;
+  Flusher flusher_;
+  // Those that are to flush.
+  std::vector<std::shared_ptr<ContextCore>> unflushed_;
   // The readable names of functions that were called: making one takes longer than a call.
   std::unordered_map<Entry const*, std::string> names_;
   // The newest dialog that the peer began; and those it cancelled by the control lane before the

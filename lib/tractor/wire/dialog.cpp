@@ -22,14 +22,15 @@ constexpr std::int64_t most_credit = std::int64_t(1) << 60;
 bool Dialog::end_outgoing(Flow how) noexcept {
   if (outgoing_ != Flow::open || over_) return false;
   outgoing_ = how;
-  return true;
+  // A caller that leaves before has only to cancel: anything else might overtake its Start.
+  return started_;
 }
 
 bool Dialog::turn_deaf() noexcept {
   if (deaf_ || over_) return false;
   deaf_ = true;
   // Of a stream that has ended, nothing more can come.
-  return incoming_ == Flow::open;
+  return started_ && incoming_ == Flow::open;
 }
 
 std::optional<Grant> Dialog::set_window(Window window) noexcept {

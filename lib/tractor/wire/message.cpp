@@ -50,6 +50,19 @@ Message decode_header(std::span<std::byte const> header) {
   return message;
 }
 
+Buffer join_items(std::span<Buffer const> items, std::size_t size) {
+  Buffer payload(size);
+  std::byte* at = payload.data();
+  for (Buffer const& item : items) {
+    auto const item_size = static_cast<ItemSize>(item.size());
+    std::memcpy(at, &item_size, sizeof item_size);
+    at += sizeof item_size;
+    if (!item.empty()) std::memcpy(at, item.data(), item.size());
+    at += item.size();
+  }
+  return payload;
+}
+
 std::vector<Buffer> split_items(Buffer payload) {
   // One owner of all: each item counts.
   struct Shared {
@@ -68,7 +81,7 @@ std::vector<Buffer> split_items(Buffer payload) {
   std::byte* at = shared->whole.data();
   std::size_t left = shared->whole.size();
   while (left > 0) {
-    std::uint32_t size = 0;
+    ItemSize size = 0;
     if (left < sizeof size) throw DecodeError("tractor: items that end within a size");
     std::memcpy(&size, at, sizeof size);
     at += sizeof size;

@@ -247,7 +247,10 @@ using Message =
 Buffer encode_header(Message const& message);
 Message decode_header(std::span<std::byte const> header);
 
-// The items of a Yields, none of them copied. Throws DecodeError.
+// The payload of a Yields, of `size` bytes: the items and as many ItemSizes.
+using ItemSize = std::uint32_t;
+Buffer join_items(std::span<Buffer const> items, std::size_t size);
+// The items of such a payload, none of them copied. Throws DecodeError.
 std::vector<Buffer> split_items(Buffer payload);
 
 // The name of a message's kind, for logs.
