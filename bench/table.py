@@ -41,6 +41,18 @@ TABLE = {
         Row("portal_run_round_trip", "socketpair_round_trip"),
     ],
     "one way: 100 calls in flight": [Row("portal_run_one_way", "zmq_one_way", rate=True)],
+    "fan-out to 1, each message": [
+        Row("topic_to_1", "zmq_pub_to_1"),
+        Row("lossless_topic_to_1", "zmq_pub_to_1"),
+    ],
+    "fan-out to 8": [
+        Row("topic_to_8", "zmq_pub_to_8"),
+        Row("lossless_topic_to_8", "zmq_pub_to_8"),
+    ],
+    "fan-out to 32": [
+        Row("topic_to_32", "zmq_pub_to_32"),
+        Row("lossless_topic_to_32", "zmq_pub_to_32"),
+    ],
     "actor, spawn to first reply": [Row("actor_first_reply", "bare_first_reply", most=2)],
     "actor, spawn to reaped": [Row("actor_spawn_and_reap", "bare_spawn_and_reap")],
     "teardown of 8, wide": [Row("actors_wide_8", "bare_kill_8", most_ns=10e6)],
@@ -57,6 +69,9 @@ REFERENCES = {
     "boost_fiber_channel_round_trip": "Boost.Fiber channel",
     "zmq_round_trip": "libzmq DEALER/ROUTER",
     "zmq_one_way": "libzmq DEALER/ROUTER",
+    "zmq_pub_to_1": "libzmq XPUB/SUB",
+    "zmq_pub_to_8": "libzmq XPUB/SUB",
+    "zmq_pub_to_32": "libzmq XPUB/SUB",
     "socketpair_round_trip": "Unix socket pair",
     "bare_first_reply": "process, hello by libzmq",
     "bare_spawn_and_reap": "process, hello and exit",
