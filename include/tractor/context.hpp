@@ -72,9 +72,9 @@ template <class P, class Started = started_of<P>> class Starting : public Contex
   // the function returns. Not a checkpoint. Throws MisuseError the second time; TransportClosed;
   // EncodeError. Mirrors Context.started.
   template <class T = Started> void started(T&& value) {
-    static_assert(std::is_convertible_v<T&&, Started>,
-                  "tractor: this does not convert to the Started of the protocol");
-    start(encode<Started>(std::forward<T>(value)));
+    constexpr bool converts = std::is_convertible_v<T&&, Started>;
+    static_assert(converts, "tractor: this does not convert to the Started of the protocol");
+    if constexpr (converts) start(encode<Started>(std::forward<T>(value)));
   }
 };
 

@@ -297,6 +297,7 @@ void ContextCore::wait_for_credit() {
   auto const turn = sending_.guard();
   Waiting const waiting(*this);
   while (rules_.is_heard() && rules_.outgoing() == Flow::open && !rules_.may_send()) {
+    flush_items();
     credit_.park();
     check_stream();
   }
@@ -311,6 +312,8 @@ std::optional<Buffer> ContextCore::next() {
       if (!waited) trio::lowlevel::cancel_shielded_checkpoint();
       return item;
     }
+    // An answer may depend on it.
+    flush_items();
     Waiting const waiting(*this);
     readers_.park();
     if (promised_ > 0) --promised_;

@@ -440,4 +440,7 @@ TEST_CASE("what was read is granted anew in quarters of the window") {
       granted += grant->items;
     }
   CHECK(granted == 40);
+  // And not one more than that.
+  for (int i = 0; i < 40; ++i) CHECK(rules.on_item(1));
+  CHECK(is_refused([&] { rules.on_item(1); }));
 }
