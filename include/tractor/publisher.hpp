@@ -142,17 +142,19 @@ template <class T> class Publisher {
   // Throws, in a group, what the body throws, as a nursery does. A checkpoint. Mirrors how msgpub
   // runs its function.
   template <class Body> void while_wanted(Body&& body) {
-    static_assert(std::is_invocable_v<Body&>,
-                  "tractor: the body of while_wanted takes no arguments");
-    wait_for_subscribers();
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      nursery.start_soon({.name = "until nobody listens"}, [&] {
-        wait_until_unwanted();
-        nursery.cancel_scope().cancel("nobody listens any more");
+    constexpr bool callable = std::is_invocable_v<Body&>;
+    static_assert(callable, "tractor: the body of while_wanted takes no arguments");
+    if constexpr (callable) {
+      wait_for_subscribers();
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon({.name = "until nobody listens"}, [&] {
+          wait_until_unwanted();
+          nursery.cancel_scope().cancel("nobody listens any more");
+        });
+        std::invoke(body);
+        nursery.cancel_scope().cancel();
       });
-      std::invoke(body);
-      nursery.cancel_scope().cancel();
-    });
+    }
   }
 
   // Subscribers get what was published, and then the end. The actor stays for them in the
