@@ -66,6 +66,21 @@ TABLE = {
         Row("portal_run_round_trip", "socketpair_round_trip"),
     ],
     "one way: 100 calls in flight": [Row("portal_run_one_way", "zmq_one_way", rate=True)],
+    "context, open and close": [Row("context_open_and_close", "zmq_round_trip/8")],
+    "1,000 contexts at once, each": [Row("thousand_contexts_at_once", "zmq_round_trip/8")],
+    "stream, round trip of 8 B": [Row("stream_round_trip/8", "zmq_round_trip/8", most=1.2)],
+    "stream, round trip of 1 KiB": [Row("stream_round_trip/1024", "zmq_round_trip/1024", most=1.2)],
+    "stream, round trip of 64 KiB": [
+        Row("stream_round_trip/65536", "zmq_round_trip/65536", most=1.2)
+    ],
+    **{
+        f"one way, {size} B, window {window}": [
+            Row(f"stream_one_way/{size}/{window}", f"zmq_one_way/{size}", rate=True)
+        ]
+        for size in (32, 1024)
+        for window in (16, 64, 256, 1024)
+    },
+    "one way, 1 MiB": [Row("stream_of_loads/1048576", "zmq_loads/1048576", most=1 / 0.9)],
     "fan-out to 1, each message": [
         Row("topic_to_1", "zmq_pub_to_1"),
         Row("lossless_topic_to_1", "zmq_pub_to_1"),
@@ -93,6 +108,7 @@ REFERENCES = {
     "raw_context_switch": "raw Boost.Context switch",
     "zmq_round_trip": "libzmq DEALER/ROUTER",
     "zmq_one_way": "libzmq DEALER/ROUTER",
+    "zmq_loads": "libzmq DEALER/ROUTER",
     "zmq_pub_to_1": "libzmq XPUB/SUB",
     "zmq_pub_to_8": "libzmq XPUB/SUB",
     "zmq_pub_to_32": "libzmq XPUB/SUB",
@@ -114,7 +130,8 @@ def measurements(directory):
         for run in json.loads(path.read_text())["benchmarks"]:
             if run["run_type"] != "iteration":
                 continue
-            name = run["name"].split("/")[0]
+            # Its arguments stay: "stream_round_trip/1024".
+            name = run["name"].removesuffix("/real_time")
             if "items_per_second" in run:
                 times[name].append(1e9 / run["items_per_second"])
             else:
@@ -127,7 +144,7 @@ def reference_name(name):
     for prefix, peer in PEERS.items():
         if name.startswith(prefix):
             return REFERENCES.get(name, peer)
-    return REFERENCES[name]
+    return REFERENCES[name.split("/")[0]]
 
 
 def shown(nanoseconds, row):
