@@ -12,8 +12,11 @@
 #include <tractor/expose.hpp>
 #include <tractor/log.hpp>
 #include <tractor/portal.hpp>
+#include <tractor/publisher.hpp>
 #include <tractor/root_options.hpp>
 #include <tractor/run.hpp>
 #include <tractor/stream.hpp>
+#include <tractor/subscription.hpp>
+#include <tractor/topic.hpp>
 #include <tractor/worker_pool.hpp>
 #include <trio/trio.hpp>

@@ -125,6 +125,11 @@ void stream_before_start(tractor::Context<Talk>& ctx) { ctx.open_stream(); }
 
 int never_start(tractor::Context<Number>&) { return 7; }
 
+void start_late(tractor::Context<Number>& ctx) {
+  trio::sleep_forever();
+  ctx.started(1);
+}
+
 }  // namespace
 
 TEST_CASE("C2: started() twice is an error in the callee, and so in the body") {
@@ -136,6 +141,19 @@ TEST_CASE("C2: started() twice is an error in the callee, and so in the body") {
     REQUIRE(remote);
     CHECK(remote->type_name() == "trio::MisuseError");
     CHECK(remote->message().find("second time") != std::string::npos);
+  });
+}
+
+TEST_CASE("a caller that leaves before Started has the callee cancelled, and harms nobody") {
+  with_daemon(tractor::expose<start_late, simple>, [](tractor::Portal daemon) {
+    for (auto const patience : {500ms, 0ms}) {
+      CHECK(trio::move_on_after(20ms, [&] {
+              daemon.with({.cancel_patience = patience})
+                  .open_context<start_late>([](auto&, int) { FAIL("begun"); });
+            }).cut_short);
+      CHECK(daemon.open_calls() == 0);
+    }
+    CHECK(daemon.open_context<simple>(10, false, [](auto&, int first) { return first; }) == 11);
   });
 }
 

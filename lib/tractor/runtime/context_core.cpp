@@ -165,6 +165,11 @@ void ContextCore::end(std::exception_ptr error) {
   if (error_ && rules_.side() == Side::caller) interrupt("the context has ended");
 }
 
+void ContextCore::set_scope(trio::CancelScope* scope) {
+  scope_ = scope;
+  if (scope_ && error_) interrupt("the context has ended");
+}
+
 void ContextCore::wake_all() {
   promised_ = 0;
   readers_.unpark_all();

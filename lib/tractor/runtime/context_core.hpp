@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace trio {
@@ -95,6 +96,13 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   void on(wire::Return const&, Buffer result);
   void on(wire::Error error, Buffer);
 
+  // An Error that has overtaken the Started before it; and that, once.
+  void keep_until_started(wire::Error error) { early_error_ = std::move(error); }
+
+  std::optional<wire::Error> take_early_error() {
+    return std::exchange(early_error_, std::nullopt);
+  }
+
   // The caller wants the callee's task cancelled.
   void cancelled_by_caller(trio::CancelReason reason);
   // The link is over, or the callee has ended.
@@ -104,7 +112,7 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   void flush() noexcept;
 
   // What cancelling this context cancels: the callee's task, or the caller's body while it runs.
-  void set_scope(trio::CancelScope* scope) noexcept { scope_ = scope; }
+  void set_scope(trio::CancelScope* scope);
 
   // The caller's task runs the body from now on.
   void set_owner(trio::Task* owner) noexcept { owner_ = owner; }
@@ -168,6 +176,7 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   Buffer started_value_;
   Buffer result_;
   std::exception_ptr error_;
+  std::optional<wire::Error> early_error_;
   // What a reader of the caller's lost, if the callee goes on as if nothing had happened.
   std::exception_ptr overrun_;
   std::exception_ptr aborted_;

@@ -14,6 +14,7 @@
 #include <trio/event.hpp>
 #include <trio/lock.hpp>
 #include <trio/nursery.hpp>
+#include <trio/parking_lot.hpp>
 #include <trio/task_tree.hpp>
 
 #include <cstddef>
@@ -109,6 +110,12 @@ class LocalActor final : public Actor {
   // Kills what a child has left behind. A checkpoint.
   void kill_descendants_of(ActorId const& child);
 
+  // How messages travel; made when first asked for.
+  ipc::Transport& transport();
+  // Runs `say` in a task of the service; the actor's end waits for it, for a second at the most.
+  // Throws RuntimeFailure when the service has ended.
+  void start_farewell(std::string name, std::function<void()> say);
+
   // For what children write to their standard error.
   runtime::StderrOutlet& stderr_outlet() noexcept { return stderr_outlet_; }
 
@@ -135,7 +142,7 @@ class LocalActor final : public Actor {
   // Prints our tasks, and has our children print theirs, whenever SIGUSR1 comes.
   std::unique_ptr<trio::TaskTreeOnSignal> watch_for_task_trees();
   void keep_warden();
-  ipc::Transport& transport();
+  void await_farewells();
 
   TransportKind transport_kind_ = TransportKind::ipc;
   std::vector<Entry const*> exposed_;
@@ -163,6 +170,8 @@ class LocalActor final : public Actor {
   // Their processes, for the thread that prints task trees.
   std::mutex signalled_mutex_;
   std::map<runtime::Child const*, trio::Descriptor> signalled_;
+  std::size_t farewells_ = 0;
+  trio::lowlevel::ParkingLot farewell_said_;
   // The ids of children whose leavings are to be killed, at the next look.
   std::vector<std::string> to_sweep_;
   trio::Lock sweep_lock_;

@@ -333,10 +333,22 @@ void Peer::on(wire::Error answer, Buffer) {
     call->error = unbox(std::move(answer));
     call->done.set();
   } else if (is_ours(answer.dialog)) {
-    if (auto const context = take_context(answer.dialog)) context->on(std::move(answer), {});
+    auto const context = find_context(answer.dialog);
+    // The body begins before it hears of the end.
+    if (context && answer.after_started && !context->is_started())
+      context->keep_until_started(std::move(answer));
+    else if (take_context(answer.dialog))
+      context->on(std::move(answer), {});
   } else if (auto const served = find_context(answer.dialog)) {
     served->on(std::move(answer), {});
   }
+}
+
+void Peer::on(wire::Started started, Buffer value) {
+  auto const context = find_context(started.dialog);
+  if (!context) return;
+  context->on(started, std::move(value));
+  if (auto error = context->take_early_error()) on(std::move(*error), {});
 }
 
 void Peer::on(wire::Cancel request, Buffer) {
@@ -468,9 +480,10 @@ void Peer::on(wire::Start start, Buffer arguments) {
 
 void Peer::run_task(std::uint64_t dialog, Entry const& entry, Served& served, Buffer arguments) {
   Buffer result;
-  auto const error = outcome_of(dialog, entry, served, std::move(arguments), result);
+  auto error = outcome_of(dialog, entry, served, std::move(arguments), result);
   tasks_.erase(dialog);
   if (!error && served.context) served.context->flush();
+  if (error && served.context) error->after_started = served.context->is_started();
   if (error)
     try_send(Lane::control, *error);
   else
@@ -561,7 +574,7 @@ void Peer::open_context(FunctionId const& function, Buffer arguments, trio::Dura
   trio::CancelScope scope;
   auto leaving = trio::detail::caught_from([&] {
     context->wait_started();
-    if (context->error()) return;
+    if (!context->is_started()) return;
     context->set_owner(&trio::lowlevel::current_task());
     context->set_scope(&scope);
     static_cast<void>(scope.enter([&] { body(context, context->take_started_value()); }));

@@ -165,6 +165,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on(wire::Start start, Buffer arguments);
   void on(wire::Return answer, Buffer result);
   void on(wire::Error answer, Buffer);
+  void on(wire::Started started, Buffer value);
   void on(wire::Cancel request, Buffer);
   void on(wire::CancelActor request, Buffer);
   void on(wire::Goodbye, Buffer);

@@ -137,9 +137,11 @@ struct Error {
   BoxedError error = {};
   // Of a refused one.
   RefusedBecause because = RefusedBecause::unknown;
+  // Of a context: a Started was said before, which this may have overtaken.
+  bool after_started = false;
 
   template <class Archive> void serialize(Archive& archive) {
-    archive(dialog, kind, error, because);
+    archive(dialog, kind, error, because, after_started);
   }
 };
 
