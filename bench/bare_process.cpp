@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "bare_process.hpp"
 
+#include "bare_fan_out.hpp"
 #include "bare_socket.hpp"
 #include "bare_zmq.hpp"
 
@@ -51,6 +52,7 @@ void run_if_bare(int argc, char** argv) {
   std::string_view const word = argv[2];
   if (word == zmq_hello) say_hello_by_zmq(argv[3]);
   if (word == zmq_service) serve_by_zmq(argv[3]);
+  if (word == zmq_subscriber) subscribe_by_zmq(argv[3]);
   if (word == socket_echo) echo_by_socket(std::atoi(argv[3]));
   // As a program of its own would end.
   std::exit(0);

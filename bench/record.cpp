@@ -16,7 +16,7 @@ void Record::write(std::string const& path) const {
     file << separator
          << fmt::format(
                 R"({{"name": "{}", "run_type": "iteration", "real_time": {}, "time_unit": "ns"}})",
-                entry.name, entry.time.count());
+                entry.name, entry.value);
     separator = ",\n";
   }
   file << "\n]}\n";

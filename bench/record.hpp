@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,14 @@ using Clock = std::chrono::steady_clock;
 // table.py reads one format.
 class Record {
  public:
-  // One more measurement of `name`: from `begin` until `end`.
-  void add(std::string name, Clock::time_point begin, Clock::time_point end = Clock::now()) {
-    entries_.push_back({std::move(name), end - begin});
+  // One more measurement of `name`: from `begin` until now, divided among `items`.
+  void add(std::string name, Clock::time_point begin, std::size_t items = 1) {
+    std::chrono::duration<double, std::nano> const time = Clock::now() - begin;
+    add_figure(std::move(name), time.count() / static_cast<double>(items));
   }
+
+  // The same, already in nanoseconds (or in bytes).
+  void add_figure(std::string name, double value) { entries_.push_back({std::move(name), value}); }
 
   // Throws std::runtime_error.
   void write(std::string const& path) const;
@@ -23,7 +28,7 @@ class Record {
  private:
   struct Entry {
     std::string name;
-    std::chrono::nanoseconds time;
+    double value;
   };
 
   std::vector<Entry> entries_;

@@ -3,44 +3,96 @@
 """table.py DIRECTORY: the table of `./dev bench`.
 
 DIRECTORY/free and DIRECTORY/one-core hold what the same programs measured, free to use every core
-and pinned to one: files as Google Benchmark writes them. Every figure is the median of its
-repetitions.
+and pinned to one: files as Google Benchmark writes them. What happens inside one process is told by
+the best of many short repetitions, which nothing has disturbed; what happens between processes by
+the median.
 """
 import collections
 import json
 import pathlib
 import statistics
 import sys
-from typing import NamedTuple
+import typing
 
 PLACEMENTS = {"free": "free", "one-core": "pinned to one core"}
 NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
-class Row(NamedTuple):
+class Row(typing.NamedTuple):
     ours: str
     reference: str
-    # At most so many times the reference, or so many nanoseconds.
+    # At most so many times the reference, or so many nanoseconds (bytes).
     most: float | None = None
     most_ns: float | None = None
     # Told as how many a second; more is better.
     rate: bool = False
+    # What was measured is no time but a size.
+    size: bool = False
+    # Which of the repetitions is told.
+    pick: typing.Callable = statistics.median
+
+
+def tasks(ours, references, most_ns=None, **how):
+    """Rows of what happens inside one process; the aim stands in the first."""
+    rows = [Row(ours, reference, pick=min, **how) for reference in references]
+    return [rows[0]._replace(most_ns=most_ns)] + rows[1:]
+
+
+def peers(name, most_ns=None, whose=("boost_fiber", "go", "python"), **how):
+    """Rows of what every peer does alike."""
+    return tasks(f"trio_{name}", [f"{peer}_{name}" for peer in whose], most_ns, **how)
 
 
 # Title, and what is measured against what.
 TABLE = {
-    "switch: park and unpark": [
-        Row("trio_park_and_unpark", "boost_fiber_yield", most=1),
-        Row("trio_park_and_unpark", "raw_context_switch"),
-    ],
-    "switch: checkpoint": [Row("trio_checkpoint_between_two_tasks", "boost_fiber_yield", most=1)],
-    "task, spawn and join": [Row("trio_spawn_and_join", "boost_fiber_spawn_and_join", most=1)],
-    "channel, round trip": [Row("trio_channel_round_trip", "boost_fiber_channel_round_trip")],
+    "switch: park and unpark": tasks(
+        "trio_park_and_unpark", ["boost_fiber_yield", "raw_context_switch"], 50
+    ),
+    "switch: checkpoint": tasks(
+        "trio_checkpoint_between_two_tasks", ["boost_fiber_yield", "go_switch", "python_switch"], 50
+    ),
+    "task, spawn and join": peers("spawn_and_join", 1e3 / 6),
+    "task, 1000 spawned and joined": peers("spawn_1000_and_join", 1e3 / 6),
+    "channel, round trip": peers("channel_round_trip", 120),
+    "channel of 64, one way": peers("channel_one_way"),
+    "broadcast to 8, a message": peers("broadcast", 250),
+    "100,000 parked, time a task": peers("parked_time"),
+    "100,000 parked, memory a task": peers("parked_bytes", 9e3, size=True),
+    "cancelling 10,000, time a task": peers("cancel"),
+    "deadline, scope entered and left": peers("deadline_churn", whose=("go", "python")),
+    "10,000 connections, an echo": tasks("trio_echo", ["epoll_echo", "go_echo", "python_echo"]),
     "portal.run, round trip": [
         Row("portal_run_round_trip", "zmq_round_trip", most=1.3),
         Row("portal_run_round_trip", "socketpair_round_trip"),
     ],
     "one way: 100 calls in flight": [Row("portal_run_one_way", "zmq_one_way", rate=True)],
+    "context, open and close": [Row("context_open_and_close", "zmq_round_trip/8")],
+    "1,000 contexts at once, each": [Row("thousand_contexts_at_once", "zmq_round_trip/8")],
+    "stream, round trip of 8 B": [Row("stream_round_trip/8", "zmq_round_trip/8", most=1.2)],
+    "stream, round trip of 1 KiB": [Row("stream_round_trip/1024", "zmq_round_trip/1024", most=1.2)],
+    "stream, round trip of 64 KiB": [
+        Row("stream_round_trip/65536", "zmq_round_trip/65536", most=1.2)
+    ],
+    **{
+        f"one way, {size} B, window {window}": [
+            Row(f"stream_one_way/{size}/{window}", f"zmq_one_way/{size}", rate=True)
+        ]
+        for size in (32, 1024)
+        for window in (16, 64, 256, 1024)
+    },
+    "one way, 1 MiB": [Row("stream_of_loads/1048576", "zmq_loads/1048576", most=1 / 0.9)],
+    "fan-out to 1, each message": [
+        Row("topic_to_1", "zmq_pub_to_1"),
+        Row("lossless_topic_to_1", "zmq_pub_to_1"),
+    ],
+    "fan-out to 8": [
+        Row("topic_to_8", "zmq_pub_to_8"),
+        Row("lossless_topic_to_8", "zmq_pub_to_8"),
+    ],
+    "fan-out to 32": [
+        Row("topic_to_32", "zmq_pub_to_32"),
+        Row("lossless_topic_to_32", "zmq_pub_to_32"),
+    ],
     "actor, spawn to first reply": [Row("actor_first_reply", "bare_first_reply", most=2)],
     "actor, spawn to reaped": [Row("actor_spawn_and_reap", "bare_spawn_and_reap")],
     "teardown of 8, wide": [Row("actors_wide_8", "bare_kill_8", most_ns=10e6)],
@@ -51,12 +103,15 @@ TABLE = {
 }
 
 REFERENCES = {
+    "epoll_echo": "one loop of epoll",
     "boost_fiber_yield": "Boost.Fiber yield",
     "raw_context_switch": "raw Boost.Context switch",
-    "boost_fiber_spawn_and_join": "Boost.Fiber fiber",
-    "boost_fiber_channel_round_trip": "Boost.Fiber channel",
     "zmq_round_trip": "libzmq DEALER/ROUTER",
     "zmq_one_way": "libzmq DEALER/ROUTER",
+    "zmq_loads": "libzmq DEALER/ROUTER",
+    "zmq_pub_to_1": "libzmq XPUB/SUB",
+    "zmq_pub_to_8": "libzmq XPUB/SUB",
+    "zmq_pub_to_32": "libzmq XPUB/SUB",
     "socketpair_round_trip": "Unix socket pair",
     "bare_first_reply": "process, hello by libzmq",
     "bare_spawn_and_reap": "process, hello and exit",
@@ -65,25 +120,38 @@ REFERENCES = {
     "bare_kill_256": "SIGKILL and reap 256",
 }
 
+PEERS = {"boost_fiber_": "Boost.Fiber", "go_": "Go", "python_": "Python trio"}
 
-def medians(directory):
-    """The median time of one item of each benchmark, in nanoseconds."""
+
+def measurements(directory):
+    """The times of one item of each benchmark, in nanoseconds."""
     times = collections.defaultdict(list)
     for path in sorted(directory.glob("*.json")):
         for run in json.loads(path.read_text())["benchmarks"]:
             if run["run_type"] != "iteration":
                 continue
-            name = run["name"].split("/")[0]
+            # Its arguments stay: "stream_round_trip/1024".
+            name = run["name"].removesuffix("/real_time")
             if "items_per_second" in run:
                 times[name].append(1e9 / run["items_per_second"])
             else:
                 times[name].append(run["real_time"] * NANOSECONDS[run["time_unit"]])
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
 
 
-def shown(nanoseconds, rate):
-    if rate:
+def reference_name(name):
+    """What people call it."""
+    for prefix, peer in PEERS.items():
+        if name.startswith(prefix):
+            return REFERENCES.get(name, peer)
+    return REFERENCES[name.split("/")[0]]
+
+
+def shown(nanoseconds, row):
+    if row.rate:
         return f"{1e6 / nanoseconds:.0f} k/s"
+    if row.size:
+        return f"{nanoseconds / 1e3:.1f} kB"
     for unit in reversed(NANOSECONDS):
         if nanoseconds >= NANOSECONDS[unit] or unit == "ns":
             return f"{nanoseconds / NANOSECONDS[unit]:.3g} {unit}"
@@ -93,20 +161,20 @@ def figures(row, measured):
     """Ours, the reference, the ratio, and whether the aim is met (None: there is none)."""
     if row.ours not in measured or row.reference not in measured:
         return "-", "-", "-", None
-    ours, reference = measured[row.ours], measured[row.reference]
+    ours, reference = row.pick(measured[row.ours]), row.pick(measured[row.reference])
     ratio = reference / ours if row.rate else ours / reference
     met = None
     if row.most is not None:
         met = ratio <= row.most
     elif row.most_ns is not None:
         met = ours <= row.most_ns
-    return shown(ours, row.rate), shown(reference, row.rate), f"{ratio:.2f}x", met
+    return shown(ours, row), shown(reference, row), f"{ratio:.{2 if ratio >= 0.1 else 4}f}x", met
 
 
 def aim(row):
     if row.most is not None:
         return f"<= {row.most:g}x"
-    return f"<= {shown(row.most_ns, False)}" if row.most_ns is not None else ""
+    return f"<= {shown(row.most_ns, row)}" if row.most_ns is not None else ""
 
 
 def verdict(mets):
@@ -115,9 +183,9 @@ def verdict(mets):
 
 
 def main(directory):
-    measured = [medians(pathlib.Path(directory) / placement) for placement in PLACEMENTS]
-    line = "{:<29} {:<25} {:>9} {:>9} {:>7}   {:>9} {:>9} {:>7}  {:<8} {}"
-    print(f"{'':<56}{PLACEMENTS['free']:^27}   {PLACEMENTS['one-core']:^27}")
+    measured = [measurements(pathlib.Path(directory) / placement) for placement in PLACEMENTS]
+    line = "{:<32} {:<25} {:>9} {:>9} {:>7}   {:>9} {:>9} {:>7}  {:<8} {}"
+    print(f"{'':<59}{PLACEMENTS['free']:^27}   {PLACEMENTS['one-core']:^27}")
     head = ("ours", "reference", "ratio")
     print(line.format("what", "against", *head, *head, "aim", "(free, one core)"))
     for title, rows in TABLE.items():
@@ -127,7 +195,7 @@ def main(directory):
             print(
                 line.format(
                     title,
-                    REFERENCES[row.reference],
+                    reference_name(row.reference),
                     *text,
                     aim(row),
                     verdict([figure[3] for figure in cells]),

@@ -2,9 +2,13 @@
 // trio against bare Boost.Fiber and the raw Boost.Context switch under it, in one run.
 #include <trio/trio.hpp>
 
-#include <cstdint>
+#include <chrono>
+#include <cstddef>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 #include <boost/context/fiber.hpp>
@@ -118,6 +122,17 @@ void trio_spawn_1000_and_join(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * 1000);
 }
 
+void boost_fiber_spawn_1000_and_join(benchmark::State& state) {
+  on_own_thread([&] {
+    std::vector<boost::fibers::fiber> fibers(1000);
+    for (auto _ : state) {
+      for (auto& fiber : fibers) fiber = boost::fibers::fiber([] {});
+      for (auto& fiber : fibers) fiber.join();
+    }
+  });
+  state.SetItemsProcessed(state.iterations() * 1000);
+}
+
 void boost_fiber_channel_round_trip(benchmark::State& state) {
   on_own_thread([&] {
     boost::fibers::unbuffered_channel<int> there;
@@ -154,6 +169,91 @@ void trio_channel_round_trip(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// The messages of a batch flow one way; only its end is waited for.
+constexpr int batch = 1000;
+constexpr std::size_t channel_capacity = 64;
+constexpr int receivers = 8;
+
+void boost_fiber_channel_one_way(benchmark::State& state) {
+  on_own_thread([&] {
+    while (state.KeepRunningBatch(batch)) {
+      boost::fibers::buffered_channel<int> channel(channel_capacity);
+      boost::fibers::fiber other([&] {
+        for (int value : channel) benchmark::DoNotOptimize(value);
+      });
+      for (int i = 0; i < batch; ++i) channel.push(i);
+      channel.close();
+      other.join();
+    }
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void trio_channel_one_way(benchmark::State& state) {
+  trio::run([&] {
+    while (state.KeepRunningBatch(batch)) {
+      auto channel = trio::open_memory_channel<int>(channel_capacity);
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          for (int value : channel.receiver) benchmark::DoNotOptimize(value);
+        });
+        for (int i = 0; i < batch; ++i) channel.sender.send(i);
+        channel.sender.close();
+      });
+    }
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+// Boost.Fiber has no broadcast: a channel for each receiver.
+void boost_fiber_broadcast(benchmark::State& state) {
+  on_own_thread([&] {
+    using Channel = boost::fibers::buffered_channel<int>;
+    while (state.KeepRunningBatch(batch)) {
+      std::vector<std::unique_ptr<Channel>> channels;
+      std::vector<boost::fibers::fiber> fibers;
+      for (int i = 0; i < receivers; ++i) {
+        Channel& channel = *channels.emplace_back(std::make_unique<Channel>(channel_capacity));
+        fibers.emplace_back([&channel] {
+          for (int value : channel) benchmark::DoNotOptimize(value);
+        });
+      }
+      for (int i = 0; i < batch; ++i)
+        for (auto& channel : channels) channel->push(i);
+      for (auto& channel : channels) channel->close();
+      for (auto& fiber : fibers) fiber.join();
+    }
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void trio_broadcast(benchmark::State& state) {
+  trio::run([&] {
+    while (state.KeepRunningBatch(batch)) {
+      auto channel = trio::open_memory_channel<int>(channel_capacity);
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        auto first = trio::broadcast(std::move(channel.receiver), channel_capacity);
+        auto const receive = [](auto receiver) {
+          for (int value : receiver) benchmark::DoNotOptimize(value);
+        };
+        for (int i = 1; i < receivers; ++i) nursery.start_soon(receive, first.subscribe());
+        nursery.start_soon(receive, std::move(first));
+        for (int i = 0; i < batch; ++i) channel.sender.send(i);
+        channel.sender.close();
+      });
+    }
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
+void trio_deadline_churn(benchmark::State& state) {
+  trio::run([&] {
+    for (auto _ : state)
+      benchmark::DoNotOptimize(trio::move_on_after(std::chrono::seconds(10), [] {}));
+  });
+  state.SetItemsProcessed(state.iterations());
+}
+
 }  // namespace
 
 // Some work on a thread of their own, whose time is no time of this one.
@@ -164,7 +264,14 @@ BENCHMARK(trio_checkpoint_between_two_tasks)->UseRealTime();
 BENCHMARK(trio_checkpoint_alone)->UseRealTime();
 BENCHMARK(boost_fiber_spawn_and_join)->UseRealTime();
 BENCHMARK(trio_spawn_and_join)->UseRealTime();
+BENCHMARK(boost_fiber_spawn_1000_and_join)->UseRealTime();
 BENCHMARK(trio_spawn_1000_and_join)->UseRealTime();
 BENCHMARK(boost_fiber_channel_round_trip)->UseRealTime();
 BENCHMARK(trio_channel_round_trip)->UseRealTime();
+BENCHMARK(boost_fiber_channel_one_way)->UseRealTime();
+BENCHMARK(trio_channel_one_way)->UseRealTime();
+BENCHMARK(boost_fiber_broadcast)->UseRealTime();
+BENCHMARK(trio_broadcast)->UseRealTime();
+// A million scopes in all repetitions.
+BENCHMARK(trio_deadline_churn)->UseRealTime();
 BENCHMARK_MAIN();

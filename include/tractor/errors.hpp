@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tractor {
@@ -35,15 +36,33 @@ class RemoteActorError : public std::runtime_error, public RemoteOrigin {
   explicit RemoteActorError(BoxedError error);
 };
 
-// The task in the other actor was cancelled, and not by us. Mirrors tractor.ContextCancelled.
+// The task in the other actor was cancelled. Mirrors tractor.ContextCancelled.
 class ContextCancelled final : public RemoteActorError {
  public:
-  ContextCancelled(BoxedError error, trio::CancelReason reason);
+  // `error` has a cancellation.
+  explicit ContextCancelled(BoxedError error) : RemoteActorError(std::move(error)) {}
 
-  trio::CancelReason const& reason() const noexcept { return *reason_; }
+  // The actor that asked for it, which may be this one, the one where the task was, or a third.
+  // Mirrors ContextCancelled.canceller.
+  ActorId const& canceller() const noexcept { return boxed().cancellation->canceller; }
 
- private:
-  std::shared_ptr<trio::CancelReason const> reason_;
+  // Whether that whole actor was asked to end, and not just the task.
+  bool of_actor() const noexcept { return boxed().cancellation->of_actor; }
+
+  trio::CancelReason const& reason() const noexcept { return boxed().cancellation->reason; }
+};
+
+// A stream with a bounded buffer, and the policy Overrun::error, got more than it had room for:
+// thrown in the task that sends too fast, and in the one that opened the stream. Mirrors
+// tractor.StreamOverrun.
+struct StreamOverrun : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The other side left its stream by an exception, and not by closing it: what came is not all. If
+// that side ends of this exception, its error takes the place of this one.
+struct StreamAborted : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 // The other actor declined a call; it serves on. Base of the reasons.
@@ -72,6 +91,18 @@ struct SignatureMismatch final : CallRefused {
 // It is being cancelled and takes no more calls.
 struct ActorCancelled final : CallRefused {
   using CallRefused::CallRefused;
+};
+
+// A step of a typed dialog that its program may not take: one that was taken before, or an end that
+// is of another dialog. See dialog.hpp.
+struct DialogMisuse final : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// The other side of a typed dialog sent what the protocol does not have there; what() says what,
+// and what it has. Mirrors tractor.MsgTypeError.
+struct MsgTypeError final : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 // An actor's process ended without saying goodbye, had to be killed as it did not answer, or could

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,10 @@
 // and the hash of its signature. Static functions and lambdas have no name there that means
 // anything: named<"..."> gives them one.
 namespace tractor {
+
+namespace runtime {
+class ContextCore;
+}
 
 // Stands for F in type names: typeid(function<F>).name() names F.
 template <auto F> struct function {
@@ -80,10 +85,13 @@ template <auto F> FunctionId function_id() noexcept {
 // before main by naming the function in expose<>.
 class Entry {
  public:
-  // Decodes arguments, calls, encodes the result; see invoke_encoded.
-  using Invoke = Buffer (*)(Buffer arguments);
+  // Decodes arguments, calls, encodes the result; see invoke_encoded. The context is that of a
+  // function that takes one.
+  using ContextPtr = std::shared_ptr<runtime::ContextCore>;
+  using Invoke = Buffer (*)(Buffer arguments, ContextPtr const& context);
 
-  Entry(FunctionId const& function, void const* target, Invoke invoker) noexcept;
+  Entry(FunctionId const& function, void const* target, Invoke invoker,
+        bool takes_context = false) noexcept;
   Entry(Entry const&) = delete;
   Entry& operator=(Entry const&) = delete;
   // A shared library that is unloaded takes its records along.
@@ -91,7 +99,12 @@ class Entry {
 
   FunctionId const& id() const noexcept { return id_; }
 
-  Buffer invoke(Buffer arguments) const { return invoke_(std::move(arguments)); }
+  // Whether it is a context's endpoint, and not a function to be called.
+  bool takes_context() const noexcept { return takes_context_; }
+
+  Buffer invoke(Buffer arguments, ContextPtr const& context) const {
+    return invoke_(std::move(arguments), context);
+  }
 
   // True if both stand for one function, that two parts of a program have registered.
   bool same_function(Entry const& other) const noexcept;
@@ -104,6 +117,7 @@ class Entry {
   // Of a function; null for a function object, whose name alone says what it is.
   void const* target_;
   Invoke invoke_;
+  bool takes_context_;
   Entry* next_;
   Entry** link_;
 };
@@ -129,18 +143,24 @@ template <auto F> void const* target_address() noexcept {
 }
 
 template <auto F> constexpr Entry::Invoke invoker() noexcept {
-  using S = signature_of<F>;
-  if constexpr (S::all::size == S::parameters::size)
-    return [](Buffer arguments) { return invoke_encoded<F>(std::move(arguments)); };
-  else
-    return nullptr;  // what the callee supplies is to be given by who runs it
+  if constexpr (takes_context<F>) {
+    return [](Buffer arguments, Entry::ContextPtr const& context) {
+      SuppliedByCallee<typename signature_of<F>::all::template at<0>> supplied(context);
+      return invoke_encoded<F>(std::move(arguments), supplied.get());
+    };
+  } else {
+    return [](Buffer arguments, Entry::ContextPtr const& /*context*/) {
+      return invoke_encoded<F>(std::move(arguments));
+    };
+  }
 }
 
 }  // namespace detail
 
 // F's record. Whoever takes its address has F registered, and so needs it defined.
 template <auto F> struct Registered {
-  static inline Entry entry{function_id<F>(), detail::target_address<F>(), detail::invoker<F>()};
+  static inline Entry entry{function_id<F>(), detail::target_address<F>(), detail::invoker<F>(),
+                            detail::takes_context<F>};
 };
 
 namespace detail {

@@ -44,8 +44,19 @@ template <FixedString Name, auto F> struct Named {
 template <FixedString Name, auto F> inline constexpr Named<Name, F> named{};
 
 // True for the first parameter type of functions that get it from the runtime of the called actor
-// and not from the caller. To be specialised.
+// and not from the caller. To be specialised, together with SuppliedByCallee.
 template <class Parameter> inline constexpr bool supplied_by_callee = false;
+
+// How such a parameter is made: from the std::shared_ptr of its context, and passed by get(). It
+// also has: `error`, a type whose size is the one error of a parameter that cannot be, or void;
+// describe(SchemaArchive&), which adds what the caller must agree to.
+template <class Parameter> struct SuppliedByCallee;
+
+// True for those that stand for a dialog, and not for a context or a stream. To be specialised. A
+// function returns the proof of its dialog's end, not what its caller gets; so SuppliedByCallee has
+// besides: answer<Returned>, what that is; answer_error<Returned>, as `error`; accept(Returned),
+// which checks the proof.
+template <class Parameter> inline constexpr bool opens_dialog = false;
 
 namespace detail {
 
@@ -65,11 +76,25 @@ struct WithoutSupplied<First, A...> {
   using type = Types<A...>;
 };
 
+// What the caller of a function gets that returns R.
+template <class R, class... A> struct AnswerOf {
+  using type = R;
+};
+
+template <class R, class First, class... A>
+  requires opens_dialog<First>
+
+struct AnswerOf<R, First, A...> {
+  using type = typename SuppliedByCallee<First>::template answer<R>;
+};
+
 enum class FunctionKind { function, member, opaque };
 
 template <class R, class... A> struct Signature {
   static constexpr FunctionKind kind = FunctionKind::function;
-  using result = R;
+  using returned = R;
+  // What the caller gets.
+  using result = typename AnswerOf<R, A...>::type;
   // All parameters, and those the caller gives.
   using all = Types<A...>;
   using parameters = typename WithoutSupplied<A...>::type;
@@ -83,6 +108,7 @@ struct NoResult {
 // Not one function with fixed parameters: a number, a generic lambda, a variadic function.
 template <class F> struct SignatureOf {
   static constexpr FunctionKind kind = FunctionKind::opaque;
+  using returned = NoResult;
   using result = NoResult;
   using all = Types<>;
   using parameters = Types<>;
@@ -149,7 +175,8 @@ template <class... P> struct StoredTuple<Types<P...>> {
 
 }  // namespace detail
 
-// What F returns.
+// What the caller of F gets: what it returns, or of a function that runs a dialog, what it finishes
+// that with.
 template <auto F> using result_of = std::remove_cv_t<typename detail::signature_of<F>::result>;
 
 // What the callee keeps for a parameter while the function runs: the value without const and
@@ -166,6 +193,14 @@ namespace detail {
 
 template <class T> inline constexpr bool is_span = false;
 template <class T, std::size_t Extent> inline constexpr bool is_span<std::span<T, Extent>> = true;
+
+// Whether F gets its first parameter from its callee's runtime.
+template <class Parameters> inline constexpr bool first_is_supplied = false;
+template <class First, class... A> inline constexpr bool first_is_supplied<Types<First, A...>> =
+    supplied_by_callee<First>;
+
+template <auto F> inline constexpr bool takes_context =
+    first_is_supplied<typename signature_of<F>::all>;
 
 // Why a parameter or a result cannot be.
 enum class Flaw { none, reference, span, view, obstacle };
@@ -264,11 +299,59 @@ consteval std::size_t first_bad_argument(Types<A...>, Types<P...>) {
   return index;
 }
 
+template <class Function> inline constexpr bool is_noexcept = false;
+template <class R, class... A> inline constexpr bool is_noexcept<R (*)(A...) noexcept> = true;
+template <class R, class C, class... A>
+inline constexpr bool is_noexcept<R (C::*)(A...) const noexcept> = true;
+
+// Whether a function is noexcept, which one with a context cannot be.
+template <auto F> consteval bool is_noexcept_function() {
+  using Function = std::remove_cv_t<decltype(F)>;
+  if constexpr (requires { decltype(F)::function; })
+    return is_noexcept_function<decltype(F)::function>();
+  else if constexpr (requires { &Function::operator(); })
+    return is_noexcept<decltype(&Function::operator())>;
+  else
+    return is_noexcept<Function>;
+}
+
+template <class Function> struct endpoint {
+  static constexpr bool may_throw = std::is_void_v<Function>;
+  static_assert(may_throw,
+                "tractor: a function with a context cannot be noexcept: its cancellation, which is "
+                "an exception, would end the program");
+};
+
+template <class First, class Returned> consteval auto supplied_flaw() {
+  using Supplied = SuppliedByCallee<First>;
+  if constexpr (!std::is_void_v<typename Supplied::error>)
+    return std::type_identity<typename Supplied::error>();
+  else if constexpr (opens_dialog<First>)
+    return std::type_identity<typename Supplied::template answer_error<Returned>>();
+  else
+    return std::type_identity<void>();
+}
+
+// What is wrong with F's context, as a type whose size is the error; void if nothing is.
+template <auto F> consteval auto context_flaw() {
+  if constexpr (!takes_context<F>)
+    return std::type_identity<void>();
+  else if constexpr (is_noexcept_function<F>())
+    return std::type_identity<endpoint<std::remove_cv_t<decltype(F)>>>();
+  else
+    return supplied_flaw<typename signature_of<F>::all::template at<0>,
+                         typename signature_of<F>::returned>();
+}
+
+template <auto F> using context_error = typename decltype(context_flaw<F>())::type;
+
 // Whether F can be called remotely at all.
 template <auto F> consteval bool is_remote_function() {
   using S = signature_of<F>;
   using Parameters = typename S::parameters;
   if constexpr (S::kind != FunctionKind::function)
+    return false;
+  else if constexpr (!std::is_void_v<context_error<F>>)
     return false;
   else
     return first_bad_parameter(Parameters()) == Parameters::size &&
@@ -283,6 +366,8 @@ template <auto F> consteval auto remote_function_flaw() {
   using Parameters = typename S::parameters;
   if constexpr (S::kind != FunctionKind::function) {
     return std::type_identity<remote_function<std::remove_cv_t<decltype(F)>, S::kind>>();
+  } else if constexpr (!std::is_void_v<context_error<F>>) {
+    return std::type_identity<context_error<F>>();
   } else if constexpr (constexpr std::size_t bad = first_bad_parameter(Parameters());
                        bad != Parameters::size) {
     using Bad = typename Parameters::template at<bad>;
@@ -304,6 +389,34 @@ template <auto F, class... A> consteval bool is_remote_call() {
     return first_bad_argument(Types<A...>(), Parameters()) == Parameters::size;
 }
 
+// How a function is to be called.
+enum class Way { call, context, dialog };
+
+template <class First> inline constexpr Way way_by_parameter =
+    opens_dialog<First> ? Way::dialog : Way::context;
+
+template <auto F> consteval Way way_to_call() {
+  if constexpr (takes_context<F>)
+    return way_by_parameter<typename signature_of<F>::all::template at<0>>;
+  else
+    return Way::call;
+}
+
+template <Way Right> struct wrong_way {
+  static constexpr bool is_no_context = Right != Way::context;
+  static_assert(is_no_context,
+                "tractor: this function takes a context or a stream, which this call does not "
+                "give it: use portal.open_context<f>(args..., body) or open_stream_from<f>");
+  static constexpr bool is_no_call = Right != Way::call;
+  static_assert(is_no_call,
+                "tractor: this function takes no context and no dialog as its first parameter: "
+                "call it by portal.run<f>(args...)");
+  static constexpr bool is_no_dialog = Right != Way::dialog;
+  static_assert(is_no_dialog,
+                "tractor: this function takes a dialog, which this call does not give it: use "
+                "portal.open_dialog<f>(args..., body)");
+};
+
 // Whether F can be called remotely with arguments of these types. To be used so:
 //   template <auto F, class... A> result_of<F> run(A&&... arguments) {
 //     if constexpr (detail::remote_call_ok<F, A...>) {
@@ -314,13 +427,22 @@ template <auto F, class... A> consteval bool is_remote_call() {
 //     }
 //   }
 // so that a wrong call is one error with one sentence.
-template <auto F, class... A> inline constexpr bool remote_call_ok = is_remote_call<F, A...>();
+template <auto F, class... A> inline constexpr bool remote_call_ok =
+    is_remote_call<F, A...>() && way_to_call<F>() == Way::call;
 
-// The one error of a call for which remote_call_ok is false.
-template <auto F, class... A> constexpr void remote_call_explain() {
+// The same for opening F's context, and its dialog.
+template <auto F, class... A> inline constexpr bool remote_context_ok =
+    is_remote_call<F, A...>() && way_to_call<F>() == Way::context;
+template <auto F, class... A> inline constexpr bool remote_dialog_ok =
+    is_remote_call<F, A...>() && way_to_call<F>() == Way::dialog;
+
+// The one error of a call, or of the opening of a context or dialog, that is not ok.
+template <auto F, Way Opens, class... A> constexpr void explain_call() {
   using Parameters = typename signature_of<F>::parameters;
   if constexpr (!remote_function_ok<F>) {
     (void)sizeof(remote_function_error<F>);
+  } else if constexpr (way_to_call<F>() != Opens) {
+    (void)sizeof(wrong_way<way_to_call<F>()>);
   } else if constexpr (sizeof...(A) != Parameters::size) {
     (void)sizeof(argument_count<sizeof...(A), Parameters::size>);
   } else {
@@ -328,6 +450,18 @@ template <auto F, class... A> constexpr void remote_call_explain() {
     using Bad = typename Parameters::template at<bad>;
     (void)sizeof(argument<bad, typename Types<A...>::template at<bad>, Bad>);
   }
+}
+
+template <auto F, class... A> constexpr void remote_call_explain() {
+  explain_call<F, Way::call, A...>();
+}
+
+template <auto F, class... A> constexpr void remote_context_explain() {
+  explain_call<F, Way::context, A...>();
+}
+
+template <auto F, class... A> constexpr void remote_dialog_explain() {
+  explain_call<F, Way::dialog, A...>();
 }
 
 }  // namespace detail
@@ -372,8 +506,8 @@ template <class P, class Stored> decltype(auto) pass(Stored& stored) {
 }
 
 template <auto F, class... P, class Arguments, std::size_t... I, class... Supplied>
-typename signature_of<F>::result call(Types<P...>, std::index_sequence<I...>, Arguments& arguments,
-                                      Supplied&... supplied) {
+typename signature_of<F>::returned call(Types<P...>, std::index_sequence<I...>,
+                                        Arguments& arguments, Supplied&... supplied) {
   if constexpr (requires { decltype(F)::function; })
     return decltype(F)::function(supplied..., pass<P>(std::get<I>(arguments))...);
   else
@@ -396,8 +530,14 @@ template <auto F, class... A> Buffer encode_arguments(A&&... arguments) {
 template <auto F, class... Supplied>
 result_of<F> invoke(arguments_of<F>&& arguments, Supplied&... supplied) {
   using Parameters = typename detail::signature_of<F>::parameters;
-  return detail::call<F>(Parameters(), std::make_index_sequence<Parameters::size>(), arguments,
-                         supplied...);
+  auto const call = [&]() -> decltype(auto) {
+    return detail::call<F>(Parameters(), std::make_index_sequence<Parameters::size>(), arguments,
+                           supplied...);
+  };
+  if constexpr (detail::way_to_call<F>() == detail::Way::dialog)
+    return (supplied.accept(call()), ...);
+  else
+    return call();
 }
 
 // A call from bytes to bytes: decodes the arguments, calls F, encodes its result. The result of a

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <tractor/actor_id.hpp>
+#include <trio/cancelled.hpp>
 #include <trio/stack_trace.hpp>
 
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace tractor {
+
+// That a task was cancelled, and by whom.
+struct Cancellation {
+  // The actor that asked for it; that of the task itself, if nobody else did.
+  ActorId canceller = {};
+  // It asked the whole actor to end, not this task.
+  bool of_actor = false;
+  trio::CancelReason reason = {};
+};
 
 // An error as it crosses the wire.
 struct BoxedError {
@@ -32,6 +43,8 @@ struct BoxedError {
   std::string registered_as = {};
   std::uint64_t fields_hash = 0;
   std::string fields = {};
+  // If it is no error, but a task was cancelled: of a ContextCancelled.
+  std::optional<Cancellation> cancellation = {};
 };
 
 // Where an error comes from that was thrown in another actor: base of RemoteActorError, and of what

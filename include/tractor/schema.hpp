@@ -144,11 +144,16 @@ template <class... P> void describe_parameters(SchemaArchive& schema, Types<P...
 
 }  // namespace detail
 
-// The signature of F as its callers see it, for example "i32 (string, list<f64>)".
+// The signature of F as its callers see it, for example "i32 (string, list<f64>)"; with a context,
+// "i32 (context<started: i32, to callee: string, to caller: string>; string)".
 template <auto F> std::string signature_text() {
   SchemaArchive schema;
   schema.describe<result_of<F>>();
   schema.add(" (");
+  if constexpr (detail::takes_context<F>) {
+    SuppliedByCallee<typename detail::signature_of<F>::all::template at<0>>::describe(schema);
+    schema.add("; ");
+  }
   detail::describe_parameters(schema, typename detail::signature_of<F>::parameters());
   schema.add(")");
   return schema.take();

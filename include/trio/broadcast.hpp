@@ -31,6 +31,9 @@ struct Lagged : std::runtime_error {
         missed(count) {}
 
   std::uint64_t missed;
+
+ protected:
+  Lagged(std::uint64_t count, std::string const& what) : std::runtime_error(what), missed(count) {}
 };
 
 // What a broadcast receiver does when it has missed values.

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 using support::in_root;
 using support::program;
@@ -16,6 +17,16 @@ namespace shared {
 int add(int a, int b) { return a - b; }
 
 std::string changed(std::string const& text) { return text; }
+
+tractor::Finished<Alike> alike(tractor::CalleeDialog<Alike> dialog) {
+  auto [number, rest] = std::move(dialog).receive();
+  return std::move(rest).send(number).finish();
+}
+
+tractor::Finished<Unlike> unlike(tractor::CalleeDialog<Unlike> dialog) {
+  auto [number, rest] = std::move(dialog).receive();
+  return std::move(rest).send(number).finish();
+}
 
 }  // namespace shared
 
@@ -81,6 +92,31 @@ TEST_CASE("another build's function of another signature is refused, printing bo
         CHECK(count(what, "string (string)") == 1);
       }
       CHECK(other.run<shared::add>(1, 2) == 3);
+      other.cancel_actor();
+    });
+  });
+}
+
+TEST_CASE(
+    "another build's dialog goes on as ours does, or is refused with both protocols printed") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto other = nursery.start_actor("other", tractor::expose<shared::alike, shared::unlike>,
+                                       {.executable = program("other_build")});
+      auto const ask = [](auto dialog) {
+        auto [number, rest] = std::move(dialog).send(6).receive();
+        return std::move(rest).finish(number);
+      };
+      CHECK(other.open_dialog<shared::alike>(ask) == 7);
+      try {
+        static_cast<void>(other.open_dialog<shared::unlike>(ask));
+        FAIL("it ran");
+      } catch (tractor::SignatureMismatch const& error) {
+        std::string const what = error.what();
+        CAPTURE(what);
+        CHECK(count(what, "void (dialog<0 caller: i32 1; 1 callee: i32 2; 2 end>; )") == 1);
+        CHECK(count(what, "void (dialog<0 caller: i32 1; 1 callee: string 2; 2 end>; )") == 1);
+      }
       other.cancel_actor();
     });
   });

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "fan_out.hpp"
+
 #include <tractor/buffer.hpp>
 #include <tractor/errors.hpp>
 #include <trio/nursery.hpp>
@@ -97,6 +99,15 @@ class Transport {
   // nothing; not a checkpoint.
   virtual std::unique_ptr<Link> connect(std::string const& endpoint,
                                         std::string const& identity) = 0;
+
+  // Opens an outlet, named as a listener is. Lets in whoever says `word`; `queue` messages wait for
+  // an intake that is slow. Throws as listen() does.
+  virtual std::unique_ptr<Outlet> open_outlet(std::string const& name, std::string const& word,
+                                              std::size_t queue, OutletReader& reader) = 0;
+
+  // Begins to connect to the outlet at `endpoint`. Waits for nothing; not a checkpoint.
+  virtual std::unique_ptr<Intake> open_intake(std::string const& endpoint, std::string const& word,
+                                              IntakeReader& reader) = 0;
 
   // The process is about to end, and the peers will have received all that was sent: what is closed
   // from now on need not linger, or even be closed by us. Names in the file system still are

@@ -28,12 +28,17 @@ class ZmqDoor {
   // No longer.
   void forget(std::string const& domain, std::string const& user);
 
+  // Lets in everybody who gives `user` as its name there, until close().
+  void open(std::string const& domain, std::string const& user);
+  void close(std::string const& domain, std::string const& user);
+
  private:
   void answer_all();
   bool admits(std::span<zmq::message_t const> request);
 
   std::mutex mutex_;
   std::set<std::pair<std::string, std::string>> expected_;
+  std::set<std::pair<std::string, std::string>> open_;
   zmq::socket_t requests_;
   std::thread thread_;
 };

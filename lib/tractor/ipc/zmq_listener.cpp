@@ -3,8 +3,8 @@
 
 #include "peer_address.hpp"
 #include "zmq_accepted_link.hpp"
-#include "zmq_error.hpp"
 #include "zmq_frame.hpp"
+#include "zmq_listening.hpp"
 #include "zmq_property.hpp"
 #include "zmq_socket_options.hpp"
 
@@ -55,17 +55,7 @@ ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, ZmqOptions const& 
                        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL,
                    service, "connections at " + name,
                    [this](int event, int value) { on_connection_event(event, value); });
-  if (options_.kind == TransportKind::ipc) {
-    name_.emplace(options_.directory, name);
-    endpoint_ = "ipc://" + name_->path();
-    int const fd = name_->release();
-    socket_.raw().set(zmq::sockopt::use_fd, fd);
-    telling("listen at " + endpoint_, [&] { socket_.raw().bind(endpoint_); });
-  } else {
-    auto const any_port = "tcp://" + options_.address + ":*";
-    telling("listen at " + any_port, [&] { socket_.raw().bind(any_port); });
-    endpoint_ = socket_.raw().get(zmq::sockopt::last_endpoint);
-  }
+  endpoint_ = listen_at_new_endpoint(socket_.raw(), options_, name, name_);
   socket_.start(service, "reading from all at " + endpoint_, *this);
 }
 

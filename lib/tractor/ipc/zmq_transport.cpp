@@ -4,7 +4,9 @@
 #include "zmq_context.hpp"
 #include "zmq_dialled_link.hpp"
 #include "zmq_error.hpp"
+#include "zmq_intake.hpp"
 #include "zmq_listener.hpp"
+#include "zmq_outlet.hpp"
 
 #include <utility>
 
@@ -26,6 +28,20 @@ class ZmqTransport final : public Transport {
   std::unique_ptr<Link> connect(std::string const& endpoint, std::string const& identity) override {
     return telling("connect to " + endpoint, [&] {
       return std::make_unique<ZmqDialledLink>(context_, options_, service_, endpoint, identity);
+    });
+  }
+
+  std::unique_ptr<Outlet> open_outlet(std::string const& name, std::string const& word,
+                                      std::size_t queue, OutletReader& reader) override {
+    return telling("publish as " + name, [&] {
+      return std::make_unique<ZmqOutlet>(context_, options_, service_, name, word, queue, reader);
+    });
+  }
+
+  std::unique_ptr<Intake> open_intake(std::string const& endpoint, std::string const& word,
+                                      IntakeReader& reader) override {
+    return telling("connect to " + endpoint, [&] {
+      return std::make_unique<ZmqIntake>(context_, options_, service_, endpoint, word, reader);
     });
   }
 

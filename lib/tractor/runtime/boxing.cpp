@@ -89,41 +89,48 @@ void symbolize(BoxedError& error) {
 }  // namespace
 
 wire::Error box_outcome(std::exception_ptr const& error, std::string const& function,
-                        std::uint64_t dialog, ActorId const& self, bool same_build) {
+                        std::uint64_t dialog, ActorId const& self, bool same_build,
+                        Cancellation cancellation) {
   std::exception_ptr first_cancelled;
   auto const rest = trio::detail::sieve(error, [&](std::exception_ptr const& leaf) {
     bool const cancelled = trio::exception_cast<trio::Cancelled>(leaf) != nullptr;
     if (cancelled && !first_cancelled) first_cancelled = leaf;
     return cancelled;
   });
-  if (!rest)
-    return box_cancelled(trio::exception_cast<trio::Cancelled>(first_cancelled)->reason(), dialog,
-                         self);
+  if (rest) return box_error(rest, function, dialog, self, same_build);
+  cancellation.reason = trio::exception_cast<trio::Cancelled>(first_cancelled)->reason();
+  return box_cancelled(std::move(cancellation), dialog, self);
+}
+
+wire::Error box_error(std::exception_ptr const& error, std::string const& function,
+                      std::uint64_t dialog, ActorId const& self, bool same_build) {
   wire::Error message;
   message.dialog = dialog;
-  message.error = boxed(rest, function, self, 0);
+  message.error = boxed(error, function, self, 0);
   if (!same_build) symbolize(message.error);
   return message;
 }
 
-wire::Error box_cancelled(trio::CancelReason const& reason, std::uint64_t dialog,
-                          ActorId const& self) {
+wire::Error box_cancelled(Cancellation cancellation, std::uint64_t dialog, ActorId const& self) {
   wire::Error message;
   message.dialog = dialog;
   message.kind = wire::Error::Kind::cancelled;
   message.error.type = "trio::Cancelled";
-  message.error.message = trio::describe(reason);
+  message.error.message = (cancellation.canceller == self
+                               ? "it cancelled itself"
+                               : "cancelled by actor " + describe(cancellation.canceller) +
+                                     (cancellation.of_actor ? ", with all of its actor" : "")) +
+                          ": " + trio::describe(cancellation.reason);
   message.error.source = self;
   message.error.relay_path = {self};
-  message.cancel_source = reason.source;
-  message.cancel_task = reason.source_task;
-  message.cancel_reason = reason.reason;
+  message.error.cancellation = std::move(cancellation);
   return message;
 }
 
 namespace {
 
 std::exception_ptr single_thrown_there(BoxedError error) {
+  if (error.cancellation) return std::make_exception_ptr(ContextCancelled(std::move(error)));
   ErrorType const* type =
       error.registered_as.empty() ? nullptr : ErrorType::find(error.registered_as);
   if (type && type->fields_hash() == error.fields_hash) {
@@ -183,12 +190,13 @@ std::exception_ptr thrown_there(BoxedError error) {
 std::exception_ptr unbox(wire::Error message) {
   using Kind = wire::Error::Kind;
   switch (message.kind) {
+    case Kind::cancelled:
+      // Whose source says by whom, if nobody else does.
+      if (!message.error.cancellation)
+        message.error.cancellation = Cancellation{message.error.source, false, {}};
+      [[fallthrough]];
     case Kind::thrown:
       return thrown_there(std::move(message.error));
-    case Kind::cancelled:
-      return std::make_exception_ptr(ContextCancelled(
-          std::move(message.error), {message.cancel_source, std::move(message.cancel_task),
-                                     std::move(message.cancel_reason)}));
     case Kind::refused:
       break;
   }
@@ -202,6 +210,8 @@ std::exception_ptr unbox(wire::Error message) {
       return std::make_exception_ptr(SignatureMismatch(why));
     case wire::RefusedBecause::cancelled:
       return std::make_exception_ptr(ActorCancelled(why));
+    case wire::RefusedBecause::wrong_kind:
+      break;
   }
   return std::make_exception_ptr(CallRefused(why));
 }

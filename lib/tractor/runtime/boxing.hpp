@@ -3,6 +3,7 @@
 #include "../wire/message.hpp"
 
 #include <tractor/actor_id.hpp>
+#include <tractor/remote_origin.hpp>
 
 #include <cstdint>
 #include <exception>
@@ -11,14 +12,18 @@
 namespace tractor::runtime {
 
 // What came out of `function` here in `self`, as the message that ends its dialog: an error, or,
-// if it is nothing but Cancelled, that the dialog was cancelled. For a peer of another build,
-// stacks get their symbols here.
+// if it is nothing but Cancelled, that the dialog was cancelled, as `cancellation` says but for the
+// reason, which the Cancelled has. For a peer of another build, stacks get their symbols here.
 wire::Error box_outcome(std::exception_ptr const& error, std::string const& function,
-                        std::uint64_t dialog, ActorId const& self, bool same_build);
+                        std::uint64_t dialog, ActorId const& self, bool same_build,
+                        Cancellation cancellation);
+
+// Any other error.
+wire::Error box_error(std::exception_ptr const& error, std::string const& function,
+                      std::uint64_t dialog, ActorId const& self, bool same_build);
 
 // A dialog that was cancelled.
-wire::Error box_cancelled(trio::CancelReason const& reason, std::uint64_t dialog,
-                          ActorId const& self);
+wire::Error box_cancelled(Cancellation cancellation, std::uint64_t dialog, ActorId const& self);
 
 // Such a message as the exception that the caller gets: a registered error, RemoteActorError,
 // ContextCancelled, or one of the CallRefused.

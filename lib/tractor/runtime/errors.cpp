@@ -41,10 +41,6 @@ std::string describe(ActorId const& actor) {
   return actor.name + " (pid " + std::to_string(actor.pid) + ")";
 }
 
-ContextCancelled::ContextCancelled(BoxedError error, trio::CancelReason reason)
-    : RemoteActorError(std::move(error)),
-      reason_(std::make_shared<trio::CancelReason const>(std::move(reason))) {}
-
 ActorDied::ActorDied(ActorId actor, int status, bool signalled, std::string const& cause,
                      std::string stderr_tail)
     : std::runtime_error("tractor: actor " + describe(actor) +

@@ -55,6 +55,9 @@ constexpr std::chrono::seconds sweep_patience(1);
 // Between the end of a warden and the start of another.
 constexpr std::chrono::milliseconds warden_pause(100);
 
+// How long an actor that ends waits until others, which its children are not, have heard of it.
+constexpr std::chrono::seconds farewells_patience(1);
+
 // How long an actor that ends waits for whoever reads the standard error of the tree.
 constexpr std::chrono::seconds flush_patience(1);
 
@@ -221,12 +224,37 @@ void LocalActor::close() {
   tasks_ended_.wait();
   run_deferred();
   stop_children();
+  await_farewells();
   static_cast<void>(trio::move_on_after(flush_patience, [&] { stderr_outlet_.flush(); }));
   if (parent_) {
     transport_->process_ends();
     parent_->say_goodbye(farewell_patience);
   }
   if (service_) service_->cancel_scope().cancel("the actor has ended");
+}
+
+void LocalActor::start_farewell(std::string name, std::function<void()> say) {
+  service_nursery().start_soon({.name = std::move(name)}, [this, say = std::move(say)] {
+    struct Said {
+      LocalActor& actor;
+
+      explicit Said(LocalActor& of) : actor(of) { ++actor.farewells_; }
+
+      ~Said() {
+        --actor.farewells_;
+        actor.farewell_said_.unpark_all();
+      }
+    } const said(*this);
+    say();
+  });
+}
+
+void LocalActor::await_farewells() {
+  // Those that are about to begin.
+  trio::lowlevel::checkpoint();
+  static_cast<void>(trio::move_on_after(farewells_patience, [&] {
+    while (farewells_ > 0) farewell_said_.park();
+  }));
 }
 
 // Those whose nursery is still open: a task that outlives this actor's block has it.
@@ -311,11 +339,13 @@ void LocalActor::cancel_requested_by(runtime::Peer& peer, ActorId const& cancell
     log(LogLevel::warning, describe(canceller) + " asked this actor to end; only its parent may");
     return;
   }
+  if (!is_cancelled()) canceller_ = canceller;
   cancel({trio::CancelSource::remote, describe(canceller), std::move(reason)});
 }
 
 void LocalActor::cancel(trio::CancelReason reason) {
   if (is_cancelled()) return;
+  if (canceller_.uuid.empty()) canceller_ = id_;
   cancelled_.set();
   if (!is_root() && tasks_) tasks_->cancel_scope().cancel(std::move(reason));
 }

@@ -14,6 +14,7 @@
 #include <trio/event.hpp>
 #include <trio/lock.hpp>
 #include <trio/nursery.hpp>
+#include <trio/parking_lot.hpp>
 #include <trio/task_tree.hpp>
 
 #include <cstddef>
@@ -86,6 +87,9 @@ class LocalActor final : public Actor {
 
   bool is_cancelled() const noexcept { return cancelled_.is_set(); }
 
+  // Who wanted that, if it is; ourselves if nobody else did.
+  ActorId const& canceller() const noexcept { return canceller_; }
+
   // A checkpoint.
   void wait_cancelled() { cancelled_.wait(); }
 
@@ -105,6 +109,12 @@ class LocalActor final : public Actor {
   void tell_signals_to(runtime::Child const& child, trio::Descriptor process);
   // Kills what a child has left behind. A checkpoint.
   void kill_descendants_of(ActorId const& child);
+
+  // How messages travel; made when first asked for.
+  ipc::Transport& transport();
+  // Runs `say` in a task of the service; the actor's end waits for it, for a second at the most.
+  // Throws RuntimeFailure when the service has ended.
+  void start_farewell(std::string name, std::function<void()> say);
 
   // For what children write to their standard error.
   runtime::StderrOutlet& stderr_outlet() noexcept { return stderr_outlet_; }
@@ -132,7 +142,7 @@ class LocalActor final : public Actor {
   // Prints our tasks, and has our children print theirs, whenever SIGUSR1 comes.
   std::unique_ptr<trio::TaskTreeOnSignal> watch_for_task_trees();
   void keep_warden();
-  ipc::Transport& transport();
+  void await_farewells();
 
   TransportKind transport_kind_ = TransportKind::ipc;
   std::vector<Entry const*> exposed_;
@@ -152,6 +162,7 @@ class LocalActor final : public Actor {
   bool pressed_ = false;
   int ended_by_signal_ = 0;
   trio::Event cancelled_;
+  ActorId canceller_;
 
   std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<spawn::Spawner> spawner_;
@@ -159,6 +170,8 @@ class LocalActor final : public Actor {
   // Their processes, for the thread that prints task trees.
   std::mutex signalled_mutex_;
   std::map<runtime::Child const*, trio::Descriptor> signalled_;
+  std::size_t farewells_ = 0;
+  trio::lowlevel::ParkingLot farewell_said_;
   // The ids of children whose leavings are to be killed, at the next look.
   std::vector<std::string> to_sweep_;
   trio::Lock sweep_lock_;

@@ -3,6 +3,7 @@
 
 #include "boxing.hpp"
 #include "local_actor.hpp"
+#include "payload.hpp"
 
 #include <tractor/errors.hpp>
 #include <tractor/log.hpp>
@@ -27,6 +28,9 @@ namespace {
 // A Cancel may overtake its Start, but not many of them by much.
 constexpr std::size_t most_cancelled_before_start = 100'000;
 
+// Of an error that is told as the reason of a cancellation.
+constexpr std::size_t longest_reason = 500;
+
 // How long what was sent last may take to leave.
 constexpr std::chrono::seconds linger(1);
 
@@ -39,15 +43,6 @@ std::string printable(std::string_view text) {
   return text.size() > longest ? shown + "..." : shown;
 }
 
-// Throws EncodeError for what a link would not carry; the rest of the message is small.
-void check_size(Buffer const& payload, char const* what) {
-  constexpr std::size_t rest = 1 << 20;
-  if (payload.size() > ipc::max_message_size - rest)
-    throw EncodeError(std::string("tractor: ") + what + " of " + std::to_string(payload.size()) +
-                      " bytes is too large for one message, which may have " +
-                      std::to_string(ipc::max_message_size) + "; send it in parts");
-}
-
 std::int64_t remaining_time() {
   trio::Time const deadline = trio::current_effective_deadline();
   if (deadline == trio::never) return -1;
@@ -57,12 +52,8 @@ std::int64_t remaining_time() {
 
 }  // namespace
 
-bool Call::was_cancelled() const noexcept {
-  return trio::exception_cast<ContextCancelled>(error) != nullptr;
-}
-
 bool Call::was_thrown() const noexcept {
-  return trio::exception_cast<RemoteOrigin>(error) && !was_cancelled();
+  return trio::exception_cast<RemoteOrigin>(error) && !was_cancelled;
 }
 
 Peer::Peer(LocalActor& actor, std::unique_ptr<ipc::Link> link, Side side)
@@ -84,6 +75,23 @@ void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noe
   } catch (TransportClosed const&) {
     // serve() finds out by itself.
   }
+}
+
+void Peer::flush_later(std::shared_ptr<ContextCore> context) noexcept {
+  unflushed_.push_back(std::move(context));
+  if (unflushed_.size() > 1) return;
+  try {
+    if (!flusher_.is_started())
+      flusher_.start(actor_.service_nursery(), "sending to " + id_.name, [this] { flush_all(); });
+    flusher_.wake();
+  } catch (std::exception const&) {
+    // The service is ending, or has no descriptor to spare.
+    flush_all();
+  }
+}
+
+void Peer::flush_all() noexcept {
+  for (auto const& context : std::exchange(unflushed_, {})) context->flush();
 }
 
 wire::Message Peer::receive_message(Buffer& payload) {
@@ -111,7 +119,7 @@ void Peer::introduce_ourselves() {
   if (!welcome)
     throw DecodeError(std::string("tractor: expected a Welcome, got a ") + wire::kind_name(answer));
   id_ = welcome->sender;
-  build_id_ = welcome->build_id;
+  same_build_ = welcome->build_id == build_id();
   ready_.set();
 }
 
@@ -129,7 +137,7 @@ void Peer::await_introduction(ActorId const& expected) {
         (credentials && credentials->pid != 0 && credentials->pid != expected.pid))
       throw DecodeError("tractor: somebody else than " + describe(expected) +
                         " answered in its place");
-    build_id_ = hello->build_id;
+    same_build_ = hello->build_id == build_id();
   } catch (DecodeError const& error) {
     try_send(Lane::control, wire::Refusal{error.what()});
     throw;
@@ -190,11 +198,15 @@ void Peer::be_over(std::exception_ptr reason) {
 
 void Peer::fail(std::exception_ptr reason) {
   if (!failure_) failure_ = std::move(reason);
+  flusher_.stop();
+  flush_all();
   link_->close(linger);
   for (auto& [dialog, call] : std::exchange(calls_, {})) {
     call->error = failure_;
     call->done.set();
   }
+  opened_contexts_ = 0;
+  for (auto& [dialog, context] : std::exchange(contexts_, {})) context->end(failure_);
   ready_.set();
 }
 
@@ -203,19 +215,24 @@ void Peer::wait_ready() {
   if (failure_) std::rethrow_exception(failure_);
 }
 
-std::shared_ptr<Call> Peer::begin_call(FunctionId const& function, Buffer arguments) {
-  check_size(arguments, "an argument list");
+wire::Start Peer::begin(FunctionId const& function, Buffer const& arguments) {
+  check_payload_size(arguments, "an argument list");
   wire::Start start;
   start.dialog = std::exchange(next_dialog_, next_dialog_ + 2);
   start.function.name = function.name();
   // A function in a shared library has no place in the program.
-  if (build_id_ == build_id()) start.function.record = function.offset();
+  if (same_build_) start.function.record = function.offset();
   if (start.function.record == 0) {
     start.function.signature = function.signature();
     start.function.signature_hash = signature_hash(start.function.signature);
   }
   start.remaining = remaining_time();
   start.caller = trio::lowlevel::current_task().name();
+  return start;
+}
+
+std::shared_ptr<Call> Peer::begin_call(FunctionId const& function, Buffer arguments) {
+  wire::Start const start = begin(function, arguments);
   send(Lane::data, start, std::move(arguments));
   auto call = std::make_shared<Call>();
   call->dialog = start.dialog;
@@ -236,17 +253,17 @@ Buffer Peer::call(FunctionId const& function, Buffer arguments, trio::Duration p
     leaving = std::current_exception();
   }
   if (leaving) abandon(*call, leaving, patience);
-  if (call->was_cancelled()) {
-    auto const& reason = trio::exception_cast<ContextCancelled>(call->error)->reason();
-    // Our own deadline reached the callee a moment before us: it is ours to raise.
-    if (reason.source == trio::CancelSource::deadline && deadline != trio::never &&
-        deadline != trio::expired) {
-      trio::sleep_until(deadline);
-      trio::lowlevel::checkpoint();
-    }
-  }
+  await_own_deadline(call->error, deadline);
   if (call->error) std::rethrow_exception(call->error);
   return std::move(call->result);
+}
+
+void Peer::await_own_deadline(std::exception_ptr const& error, trio::Time deadline) {
+  auto const* cancelled = trio::exception_cast<ContextCancelled>(error);
+  if (!cancelled || cancelled->reason().source != trio::CancelSource::deadline) return;
+  if (deadline == trio::never || deadline == trio::expired) return;
+  trio::sleep_until(deadline);
+  trio::lowlevel::checkpoint();
 }
 
 void Peer::abandon(Call& call, std::exception_ptr const& leaving, trio::Duration patience) {
@@ -305,23 +322,49 @@ void Peer::on(wire::Return answer, Buffer result) {
   if (auto const call = take_call(answer.dialog)) {
     call->result = std::move(result);
     call->done.set();
+  } else if (auto const context = take_context(answer.dialog)) {
+    context->on(answer, std::move(result));
   }
 }
 
 void Peer::on(wire::Error answer, Buffer) {
   if (auto const call = take_call(answer.dialog)) {
+    call->was_cancelled = answer.kind == wire::Error::Kind::cancelled;
     call->error = unbox(std::move(answer));
     call->done.set();
+  } else if (is_ours(answer.dialog)) {
+    auto const context = find_context(answer.dialog);
+    // The body begins before it hears of the end.
+    if (context && answer.after_started && !context->is_started())
+      context->keep_until_started(std::move(answer));
+    else if (take_context(answer.dialog))
+      context->on(std::move(answer), {});
+  } else if (auto const served = find_context(answer.dialog)) {
+    served->on(std::move(answer), {});
   }
+}
+
+void Peer::on(wire::Started started, Buffer value) {
+  auto const context = find_context(started.dialog);
+  if (!context) return;
+  context->on(started, std::move(value));
+  if (auto error = context->take_early_error()) on(std::move(*error), {});
 }
 
 void Peer::on(wire::Cancel request, Buffer) {
   check_is_theirs(request.dialog);
-  if (auto const found = tasks_.find(request.dialog); found != tasks_.end())
-    found->second->scope.cancel(
-        {trio::CancelSource::remote, std::move(request.source_task), std::move(request.reason)});
-  else if (request.dialog > newest_start_)
+  if (auto const found = tasks_.find(request.dialog); found != tasks_.end()) {
+    trio::CancelReason reason{trio::CancelSource::remote, std::move(request.source_task),
+                              std::move(request.reason)};
+    auto const served = found->second;
+    served->cancelled_by_caller = true;
+    if (served->context)
+      served->context->cancelled_by_caller(std::move(reason));
+    else
+      served->scope.cancel(std::move(reason));
+  } else if (request.dialog > newest_start_) {
     cancelled_before_start_.insert(request.dialog);
+  }
   if (cancelled_before_start_.size() > most_cancelled_before_start)
     throw DecodeError("tractor: it cancels calls that it never makes");
 }
@@ -351,9 +394,13 @@ void Peer::on(wire::Pong pong, Buffer) {
   if (pong_ && pong.number <= pings_) pong_->set();
 }
 
-void Peer::check_is_theirs(std::uint64_t dialog) const {
+bool Peer::is_ours(std::uint64_t dialog) const noexcept {
   bool const odd = dialog % 2 == 1;
-  if (odd != (side_ == Side::listened))
+  return odd == (side_ == Side::connected);
+}
+
+void Peer::check_is_theirs(std::uint64_t dialog) const {
+  if (is_ours(dialog))
     throw DecodeError("tractor: dialog " + std::to_string(dialog) + " is not theirs to begin");
 }
 
@@ -380,19 +427,20 @@ void Peer::on(wire::Start start, Buffer arguments) {
     throw DecodeError("tractor: dialog " + std::to_string(start.dialog) + " begun a second time");
   newest_start_ = start.dialog;
   if (cancelled_before_start_.erase(start.dialog) > 0) {
-    try_send(Lane::control,
-             box_cancelled({trio::CancelSource::remote, start.caller, "cancelled before it began"},
-                           start.dialog, self_));
+    try_send(
+        Lane::control,
+        box_cancelled(
+            {id_, false, {trio::CancelSource::remote, start.caller, "cancelled before it began"}},
+            start.dialog, self_));
     return;
   }
   if (actor_.is_cancelled()) {
     refuse(start.dialog, wire::RefusedBecause::cancelled, "it is being cancelled");
     return;
   }
-  bool const same_build = build_id_ == build_id();
-  Resolution const resolution = resolve(
-      actor_.exposed(),
-      {start.function.name, same_build ? start.function.record : 0, start.function.signature_hash});
+  Resolution const resolution =
+      resolve(actor_.exposed(), {start.function.name, same_build_ ? start.function.record : 0,
+                                 start.function.signature_hash});
   if (!resolution.entry) {
     bool const mismatch = resolution.refusal == Refusal::signature_mismatch;
     refuse(
@@ -404,37 +452,191 @@ void Peer::on(wire::Start start, Buffer arguments) {
             (mismatch ? "; the caller's signature: " + printable(start.function.signature) : ""));
     return;
   }
+  Entry const& entry = *resolution.entry;
+  bool const opens = start.opens == wire::Opens::context;
+  if (opens != entry.takes_context()) {
+    refuse(start.dialog, wire::RefusedBecause::wrong_kind,
+           name_of(entry) + (opens ? " has no context to be opened, it is to be called"
+                                   : " cannot be called, its context is to be opened"));
+    return;
+  }
   auto const served = std::make_shared<Served>(
       start.remaining < 0
           ? trio::never
           : trio::after(trio::current_time(), std::chrono::nanoseconds(start.remaining)));
+  if (opens) {
+    served->context = std::make_shared<ContextCore>(shared_from_this(), ContextCore::Side::callee,
+                                                    start.dialog, entry.id());
+    served->context->set_scope(&served->scope);
+    contexts_.emplace(start.dialog, served->context);
+  }
   tasks_.emplace(start.dialog, served);
   actor_.task_nursery().start_soon(
-      {.name = name_of(*resolution.entry)},
-      [self = shared_from_this(), dialog = start.dialog, entry = resolution.entry, served,
-       given = std::move(arguments)]() mutable { self->run_task(dialog, *entry, served, given); });
+      {.name = name_of(entry)}, [self = shared_from_this(), dialog = start.dialog, &entry, served,
+                                 given = std::move(arguments)]() mutable {
+        self->run_task(dialog, entry, *served, std::move(given));
+      });
 }
 
-void Peer::run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Served> served,
-                    Buffer& arguments) {
-  std::optional<wire::Error> error;
+void Peer::run_task(std::uint64_t dialog, Entry const& entry, Served& served, Buffer arguments) {
   Buffer result;
-  auto const thrown = trio::detail::caught_from([&] {
-    auto outcome = served->scope.enter([&] { return entry.invoke(std::move(arguments)); });
-    if (!outcome.value) {
-      error = box_cancelled(served->scope.cause(), dialog, self_);
-      return;
-    }
-    check_size(*outcome.value, "a result");
-    result = std::move(*outcome.value);
-  });
-  if (thrown)
-    error = box_outcome(thrown, entry.id().readable_name(), dialog, self_, build_id_ == build_id());
+  auto error = outcome_of(dialog, entry, served, std::move(arguments), result);
   tasks_.erase(dialog);
+  if (!error && served.context) served.context->flush();
+  if (error && served.context) error->after_started = served.context->is_started();
   if (error)
     try_send(Lane::control, *error);
   else
     try_send(Lane::data, wire::Return{dialog}, std::move(result));
+  if (!served.context) return;
+  contexts_.erase(dialog);
+  served.context->set_scope(nullptr);
+  served.context->end(nullptr);
+}
+
+std::optional<wire::Error> Peer::outcome_of(std::uint64_t dialog, Entry const& entry,
+                                            Served& served, Buffer arguments, Buffer& result) {
+  std::shared_ptr<ContextCore> const& context = served.context;
+  bool returned = false;
+  auto thrown = trio::detail::caught_from([&] {
+    auto outcome = served.scope.enter([&] { return entry.invoke(std::move(arguments), context); });
+    returned = outcome.value.has_value();
+    if (!returned) return;
+    // What a task returns that was to be cancelled is of no interest.
+    if (context && context->cancel_requested()) {
+      returned = false;
+      return;
+    }
+    if (context && !context->is_started())
+      throw trio::MisuseError("tractor: " + context->endpoint() +
+                              " returned without calling started() of its context, as its protocol "
+                              "asks for");
+    check_payload_size(*outcome.value, "a result");
+    result = std::move(*outcome.value);
+  });
+  if (returned && !thrown) return std::nullopt;
+  // What came of the caller's leaving is the caller's doing.
+  if (thrown && context && context->aborted())
+    thrown = trio::detail::sieve(
+        thrown, [&](std::exception_ptr const& error) { return error == context->aborted(); });
+  if (!thrown && context) thrown = context->error();
+  if (!thrown) return box_cancelled(cancellation_of(served), dialog, self_);
+  return box_outcome(thrown, name_of(entry), dialog, self_, same_build_, cancellation_of(served));
+}
+
+Cancellation Peer::cancellation_of(Served const& served) const {
+  Cancellation cancellation{self_, false, served.scope.cause()};
+  std::shared_ptr<ContextCore> const& context = served.context;
+  if (context && context->cancel_called()) return cancellation;
+  if (served.cancelled_by_caller || (context && context->aborted())) {
+    cancellation.canceller = id_;
+  } else if (actor_.is_cancelled()) {
+    cancellation.canceller = actor_.canceller();
+    cancellation.of_actor = true;
+  }
+  return cancellation;
+}
+
+template <class Message> void Peer::on(Message message, Buffer payload) {
+  if (auto const context = find_context(message.dialog)) context->on(message, std::move(payload));
+}
+
+std::shared_ptr<ContextCore> Peer::find_context(std::uint64_t dialog) {
+  if (auto const found = contexts_.find(dialog); found != contexts_.end()) return found->second;
+  bool const ours = is_ours(dialog);
+  if (ours ? dialog >= next_dialog_ : dialog > newest_start_)
+    throw DecodeError("tractor: a message of dialog " + std::to_string(dialog) +
+                      ", which has not begun");
+  if (ours ? calls_.contains(dialog) : tasks_.contains(dialog))
+    throw DecodeError("tractor: a message of a context in dialog " + std::to_string(dialog) +
+                      ", which is a call");
+  return nullptr;
+}
+
+std::shared_ptr<ContextCore> Peer::take_context(std::uint64_t dialog) {
+  auto context = find_context(dialog);
+  if (context && contexts_.erase(dialog) > 0 && is_ours(dialog)) --opened_contexts_;
+  return context;
+}
+
+void Peer::open_context(FunctionId const& function, Buffer arguments, trio::Duration patience,
+                        ContextBody const& body) {
+  trio::lowlevel::checkpoint_if_cancelled();
+  wait_ready();
+  trio::Time const deadline = trio::current_effective_deadline();
+  wire::Start start = begin(function, arguments);
+  start.opens = wire::Opens::context;
+  send(Lane::data, start, std::move(arguments));
+  auto const context = std::make_shared<ContextCore>(shared_from_this(), ContextCore::Side::caller,
+                                                     start.dialog, function);
+  contexts_.emplace(start.dialog, context);
+  ++opened_contexts_;
+  trio::CancelScope scope;
+  auto leaving = trio::detail::caught_from([&] {
+    context->wait_started();
+    if (!context->is_started()) return;
+    context->set_owner(&trio::lowlevel::current_task());
+    context->set_scope(&scope);
+    static_cast<void>(scope.enter([&] { body(context, context->take_started_value()); }));
+  });
+  context->set_scope(nullptr);
+  context->set_owner(nullptr);
+  context->close_stream(leaving ? ContextCore::Flow::aborted : ContextCore::Flow::stopped);
+  finish(*context, std::move(leaving), deadline, patience);
+}
+
+void Peer::finish(ContextCore& context, std::exception_ptr leaving, trio::Time deadline,
+                  trio::Duration patience) {
+  std::exception_ptr aborted;
+  if (leaving) {
+    // What the body only passed on is told by how the context has ended.
+    auto const rest = trio::detail::sieve(leaving, [&](std::exception_ptr const& error) {
+      return error == context.error() || error == context.aborted();
+    });
+    if (!rest) aborted = context.aborted();
+    leaving = rest;
+  }
+  if (!leaving) leaving = trio::detail::caught_from([&] { context.wait_over(); });
+  if (leaving) std::rethrow_exception(abandon(context, leaving, patience));
+  std::exception_ptr const error = context.error() ? context.error() : aborted;
+  if (!error || context.ended_as_we_wanted()) return;
+  await_own_deadline(error, deadline);
+  std::rethrow_exception(error);
+}
+
+std::exception_ptr Peer::abandon(ContextCore& context, std::exception_ptr const& leaving,
+                                 trio::Duration patience) {
+  struct Forget {
+    Peer& peer;
+    ContextCore& context;
+    std::exception_ptr const& leaving;
+
+    ~Forget() {
+      // What it still says nobody wants to hear.
+      if (peer.contexts_.erase(context.dialog()) > 0) --peer.opened_contexts_;
+      context.end(leaving);
+    }
+  } const forget{*this, context, leaving};
+
+  auto const* cancelled = trio::exception_cast<trio::Cancelled>(leaving);
+  if (!context.is_over()) {
+    if (cancelled)
+      context.request_cancel(cancelled->reason().source_task, trio::describe(cancelled->reason()));
+    else
+      context.request_cancel(trio::lowlevel::current_task().name(),
+                             trio::describe(leaving).substr(0, longest_reason));
+    trio::shielded(
+        [&] { static_cast<void>(trio::move_on_after(patience, [&] { context.wait_over(); })); });
+  }
+  // The task there has ended badly by itself, or in its clean-up.
+  bool const has_failed = trio::exception_cast<RemoteOrigin>(context.error()) &&
+                          !trio::exception_cast<ContextCancelled>(context.error());
+  if (!has_failed) return leaving;
+  // That must not be lost behind a cancellation; and behind an error of the body's it is told.
+  if (cancelled) return context.error();
+  log(LogLevel::warning, "the error of a context's body hides one of " + context.endpoint() +
+                             ", which was cancelled for it: " + report(context.error()));
+  return leaving;
 }
 
 }  // namespace tractor::runtime

@@ -2,6 +2,8 @@
 #pragma once
 #include "../ipc/transport.hpp"
 #include "../wire/message.hpp"
+#include "context_core.hpp"
+#include "flusher.hpp"
 
 #include <tractor/actor_id.hpp>
 #include <tractor/buffer.hpp>
@@ -20,6 +22,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace tractor {
 
@@ -34,9 +37,9 @@ struct Call {
   // One of the two, once done.
   Buffer result = {};
   std::exception_ptr error = {};
+  // It ended because the other task was cancelled.
+  bool was_cancelled = false;
 
-  // Whether it ended because the other task was cancelled.
-  bool was_cancelled() const noexcept;
   // Whether the function there threw: it was neither cancelled, refused nor cut off.
   bool was_thrown() const noexcept;
 };
@@ -88,6 +91,12 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // has ended, but not longer than `patience`. A checkpoint.
   Buffer call(FunctionId const& function, Buffer arguments, trio::Duration patience);
 
+  // A whole context: runs `body` when the callee has started it, with the core and the value it
+  // started with; see Portal::open_context. A checkpoint.
+  using ContextBody = std::function<void(std::shared_ptr<ContextCore> const&, Buffer)>;
+  void open_context(FunctionId const& function, Buffer arguments, trio::Duration patience,
+                    ContextBody const& body);
+
   // Whether the scheduler of the actor answers within `patience`; true if the link ends meanwhile.
   // A checkpoint. One task at a time.
   bool answers_within(trio::Duration patience);
@@ -102,12 +111,24 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   ActorId const& id() const noexcept { return id_; }
 
+  ActorId const& self() const noexcept { return self_; }
+
   void set_id(ActorId id) { id_ = std::move(id); }
 
   // Dialogs that we began and that are open, and those that the peer began.
-  std::size_t open_calls() const noexcept { return calls_.size(); }
+  std::size_t open_calls() const noexcept { return calls_.size() + opened_contexts_; }
 
   std::size_t open_tasks() const noexcept { return tasks_.size(); }
+
+  // Whether its program was built as ours was.
+  bool is_same_build() const noexcept { return same_build_; }
+
+  // Throws if the link is over.
+  void send(ipc::Lane lane, wire::Message const& message, Buffer payload = {});
+  // The same, if the link is not over.
+  void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
+  // Has the context flush when no task is ready any more.
+  void flush_later(std::shared_ptr<ContextCore> context) noexcept;
 
  private:
   // A task that the peer had us start.
@@ -115,15 +136,28 @@ class Peer : public std::enable_shared_from_this<Peer> {
     explicit Served(trio::Time deadline) : scope(deadline) {}
 
     trio::CancelScope scope;
+    // Its caller wanted that.
+    bool cancelled_by_caller = false;
+    // If it is a context's.
+    std::shared_ptr<ContextCore> context = {};
   };
 
-  void send(ipc::Lane lane, wire::Message const& message, Buffer payload = {});
-  // The same, if the link is not over.
-  void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
+  void flush_all() noexcept;
   wire::Message receive_message(Buffer& payload);
   void dispatch(wire::Message message, Buffer payload);
   // Cancels the task of a call that we leave, and waits for its end.
   [[noreturn]] void abandon(Call& call, std::exception_ptr const& leaving, trio::Duration patience);
+  // Has the task of a context that we leave cancelled, and waits for its end. Returns what is to be
+  // thrown.
+  std::exception_ptr abandon(ContextCore& context, std::exception_ptr const& leaving,
+                             trio::Duration patience);
+  // Waits for the end of a context, after its body, which has thrown `leaving` or nothing; throws
+  // what is to be.
+  void finish(ContextCore& context, std::exception_ptr leaving, trio::Time deadline,
+              trio::Duration patience);
+  // Where our own deadline has reached the callee a moment before us: it is ours to raise.
+  static void await_own_deadline(std::exception_ptr const& error, trio::Time deadline);
+  wire::Start begin(FunctionId const& function, Buffer const& arguments);
   // Null if it ended in good order.
   std::exception_ptr run_messages();
   void be_over(std::exception_ptr reason);
@@ -131,6 +165,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on(wire::Start start, Buffer arguments);
   void on(wire::Return answer, Buffer result);
   void on(wire::Error answer, Buffer);
+  void on(wire::Started started, Buffer value);
   void on(wire::Cancel request, Buffer);
   void on(wire::CancelActor request, Buffer);
   void on(wire::Goodbye, Buffer);
@@ -141,8 +176,20 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on(wire::Ping ping, Buffer);
   void on(wire::Pong pong, Buffer);
 
-  void run_task(std::uint64_t dialog, Entry const& entry, std::shared_ptr<Served> served,
-                Buffer& arguments);
+  // Those of a context.
+  template <class Message> void on(Message message, Buffer payload);
+  // The context of that number; null if it has ended. Throws DecodeError if there never was one.
+  std::shared_ptr<ContextCore> find_context(std::uint64_t dialog);
+  // The same, and forgets it, as it ends.
+  std::shared_ptr<ContextCore> take_context(std::uint64_t dialog);
+  // Which of the two sides chose the number.
+  bool is_ours(std::uint64_t dialog) const noexcept;
+
+  // What becomes of the task of a dialog, as the message that ends it; empty if it has `result`.
+  std::optional<wire::Error> outcome_of(std::uint64_t dialog, Entry const& entry, Served& served,
+                                        Buffer arguments, Buffer& result);
+  Cancellation cancellation_of(Served const& served) const;
+  void run_task(std::uint64_t dialog, Entry const& entry, Served& served, Buffer arguments);
   // Throws DecodeError for a number that only our side may choose.
   void check_is_theirs(std::uint64_t dialog) const;
   std::string const& name_of(Entry const& entry);
@@ -155,7 +202,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   Side const side_;
   std::unique_ptr<ipc::Link> link_;
   ActorId id_;
-  std::string build_id_;
+  bool same_build_ = false;
   trio::Event ready_;
   trio::Event over_;
   trio::Event ending_;
@@ -173,6 +220,12 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::uint64_t next_dialog_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Call>> calls_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Served>> tasks_;
+  // Of both sides' making; how many are ours.
+  std::unordered_map<std::uint64_t, std::shared_ptr<ContextCore>> contexts_;
+  std::size_t opened_contexts_ = 0;
+  Flusher flusher_;
+  // Those that are to flush.
+  std::vector<std::shared_ptr<ContextCore>> unflushed_;
   // The readable names of functions that were called: making one takes longer than a call.
   std::unordered_map<Entry const*, std::string> names_;
   // The newest dialog that the peer began; and those it cancelled by the control lane before the

@@ -16,6 +16,10 @@ Buffer Portal::call(FunctionId const& function, Buffer arguments) const {
   return peer_->call(function, std::move(arguments), options_.cancel_patience);
 }
 
+void Portal::open(FunctionId const& function, Buffer arguments, ContextBody const& body) const {
+  peer_->open_context(function, std::move(arguments), options_.cancel_patience, body);
+}
+
 bool Portal::cancel_actor(CancelActorOptions options) const {
   if (options.timeout < trio::Duration(std::chrono::nanoseconds(0)))
     throw std::invalid_argument("tractor: cancel_actor(): the timeout is negative");

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 namespace tractor::wire {
@@ -49,10 +50,56 @@ Message decode_header(std::span<std::byte const> header) {
   return message;
 }
 
+Buffer join_items(std::span<Buffer const> items, std::size_t size) {
+  Buffer payload(size);
+  std::byte* at = payload.data();
+  for (Buffer const& item : items) {
+    auto const item_size = static_cast<ItemSize>(item.size());
+    std::memcpy(at, &item_size, sizeof item_size);
+    at += sizeof item_size;
+    if (!item.empty()) std::memcpy(at, item.data(), item.size());
+    at += item.size();
+  }
+  return payload;
+}
+
+std::vector<Buffer> split_items(Buffer payload) {
+  // One owner of all: each item counts.
+  struct Shared {
+    Buffer whole;
+    std::size_t users = 1;
+
+    static void drop(void* /*data*/, void* hint) {
+      auto* const shared = static_cast<Shared*>(hint);
+      if (--shared->users == 0) delete shared;
+    }
+  };
+
+  auto* const shared = new Shared{std::move(payload)};
+  Buffer const ours(nullptr, 0, Shared::drop, shared);
+  std::vector<Buffer> items;
+  std::byte* at = shared->whole.data();
+  std::size_t left = shared->whole.size();
+  while (left > 0) {
+    ItemSize size = 0;
+    if (left < sizeof size) throw DecodeError("tractor: items that end within a size");
+    std::memcpy(&size, at, sizeof size);
+    at += sizeof size;
+    left -= sizeof size;
+    if (size > left) throw DecodeError("tractor: an item that is longer than the message it is in");
+    ++shared->users;
+    items.emplace_back(at, size, Shared::drop, shared);
+    at += size;
+    left -= size;
+  }
+  return items;
+}
+
 char const* kind_name(Message const& message) {
   static constexpr auto names =
       std::to_array<char const*>({"Hello", "Welcome", "Refusal", "Start", "Return", "Error",
-                                  "Cancel", "CancelActor", "Goodbye", "Farewell", "Ping", "Pong"});
+                                  "Cancel", "CancelActor", "Goodbye", "Farewell", "Ping", "Pong",
+                                  "Started", "Yield", "Yields", "Stop", "Abort", "Credit", "Deaf"});
   static_assert(names.size() == std::variant_size_v<Message>);
   return names[message.index()];
 }

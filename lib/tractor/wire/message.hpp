@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace trio {
 
@@ -17,13 +18,22 @@ template <class Archive> void serialize(Archive& archive, StackFrame& frame) {
   archive(frame.module, frame.offset, frame.function, frame.file, frame.line, frame.kind);
 }
 
+template <class Archive> void serialize(Archive& archive, CancelReason& reason) {
+  archive(reason.source, reason.source_task, reason.reason);
+}
+
 }  // namespace trio
 
 namespace tractor {
 
+template <class Archive> void serialize(Archive& archive, Cancellation& cancellation) {
+  archive(cancellation.canceller, cancellation.of_actor, cancellation.reason);
+}
+
 template <class Archive> void serialize(Archive& archive, BoxedError& error) {
   archive(error.type, error.message, error.source, error.function, error.relay_path, error.stack,
-          error.build_id, error.members, error.registered_as, error.fields_hash, error.fields);
+          error.build_id, error.members, error.registered_as, error.fields_hash, error.fields,
+          error.cancellation);
 }
 
 }  // namespace tractor
@@ -34,8 +44,10 @@ namespace tractor::wire {
 // (arguments, a result), that is the frame's other part and stays opaque until its owner decodes
 // it.
 //
-// A dialog is one call and its answer. Its number is chosen by who begins it, rising, odd for the
-// side that connected the link and even for the side that listened.
+// A dialog is one call and its answer, or a context: two linked tasks, the caller's and the
+// callee's, and a stream each way between them. Its number is chosen by who begins it, rising, odd
+// for the side that connected the link and even for the side that listened. What may be said in a
+// context when, and how much of it, is in dialog.hpp.
 
 inline constexpr std::uint32_t magic = 0x54524f54;
 inline constexpr std::uint16_t protocol_version = 1;
@@ -79,9 +91,13 @@ struct FunctionRef {
   }
 };
 
+// What a dialog is.
+enum class Opens : std::uint8_t { call, context };
+
 // Begins a dialog: run this function. Payload: its arguments.
 struct Start {
   std::uint64_t dialog = 0;
+  Opens opens = Opens::call;
   FunctionRef function = {};
   // How long the caller will wait, in nanoseconds; negative: for ever.
   std::int64_t remaining = -1;
@@ -89,7 +105,7 @@ struct Start {
   std::string caller = {};
 
   template <class Archive> void serialize(Archive& archive) {
-    archive(dialog, function, remaining, caller);
+    archive(dialog, opens, function, remaining, caller);
   }
 };
 
@@ -101,24 +117,31 @@ struct Return {
 };
 
 // Why a call was not taken up.
-enum class RefusedBecause : std::uint8_t { not_exposed, unknown, signature, cancelled };
+enum class RefusedBecause : std::uint8_t {
+  not_exposed,
+  unknown,
+  signature,
+  cancelled,
+  // Called as what it is not: a call or a context.
+  wrong_kind
+};
 
-// Ends a dialog badly.
+// Ends a dialog badly; from the caller of a context: what the callee sent cannot be taken, it is to
+// end with this error.
 struct Error {
   enum class Kind : std::uint8_t { thrown, cancelled, refused };
 
   std::uint64_t dialog = 0;
   Kind kind = Kind::thrown;
+  // Of a cancelled one with its cancellation.
   BoxedError error = {};
-  // Of a cancelled one.
-  trio::CancelSource cancel_source = trio::CancelSource::call;
-  std::string cancel_task = {};
-  std::string cancel_reason = {};
   // Of a refused one.
   RefusedBecause because = RefusedBecause::unknown;
+  // Of a context: a Started was said before, which this may have overtaken.
+  bool after_started = false;
 
   template <class Archive> void serialize(Archive& archive) {
-    archive(dialog, kind, error, cancel_source, cancel_task, cancel_reason, because);
+    archive(dialog, kind, error, because, after_started);
   }
 };
 
@@ -131,6 +154,58 @@ struct Cancel {
   template <class Archive> void serialize(Archive& archive) {
     archive(dialog, source_task, reason);
   }
+};
+
+// The callee of a context is ready. Payload: the value that its protocol has for this, or none.
+struct Started {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
+};
+
+// An item of the sender's stream: the payload.
+struct Yield {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
+};
+
+// Several items, that waited to be sent together. Payload: for each its size in four bytes, lowest
+// first, and itself.
+struct Yields {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
+};
+
+// The sender's stream ends here, as it should: all of it was sent.
+struct Stop {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
+};
+
+// The sender's stream ends here, in its middle: it was left by an exception.
+struct Abort {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
+};
+
+// So much more may be sent of the stream to who says this.
+struct Credit {
+  std::uint64_t dialog = 0;
+  std::uint32_t items = 0;
+  std::uint64_t bytes = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog, items, bytes); }
+};
+
+// Whatever of the stream is still sent to who says this will not be read, and needs no credit.
+struct Deaf {
+  std::uint64_t dialog = 0;
+
+  template <class Archive> void serialize(Archive& archive) { archive(dialog); }
 };
 
 // The whole actor is to end: cancel all its work, then say Goodbye.
@@ -165,13 +240,20 @@ struct Pong {
 };
 
 // The order is the protocol's: a message's number is its place here.
-using Message = std::variant<Hello, Welcome, Refusal, Start, Return, Error, Cancel, CancelActor,
-                             Goodbye, Farewell, Ping, Pong>;
+using Message =
+    std::variant<Hello, Welcome, Refusal, Start, Return, Error, Cancel, CancelActor, Goodbye,
+                 Farewell, Ping, Pong, Started, Yield, Yields, Stop, Abort, Credit, Deaf>;
 
 // A message as the bytes of a header, and back. decode throws DecodeError with a sentence, for
 // another protocol version too.
 Buffer encode_header(Message const& message);
 Message decode_header(std::span<std::byte const> header);
+
+// The payload of a Yields, of `size` bytes: the items and as many ItemSizes.
+using ItemSize = std::uint32_t;
+Buffer join_items(std::span<Buffer const> items, std::size_t size);
+// The items of such a payload, none of them copied. Throws DecodeError.
+std::vector<Buffer> split_items(Buffer payload);
 
 // The name of a message's kind, for logs.
 char const* kind_name(Message const& message);

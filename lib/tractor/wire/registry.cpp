@@ -53,8 +53,14 @@ std::uint64_t FunctionId::offset() const noexcept { return detail::offset_in_pro
 
 bool FunctionId::crosses_builds() const { return is_named_ || detail::is_portable_name(name_); }
 
-Entry::Entry(FunctionId const& function, void const* target, Invoke invoker) noexcept
-    : id_(function), target_(target), invoke_(invoker), next_(first_entry), link_(&first_entry) {
+Entry::Entry(FunctionId const& function, void const* target, Invoke invoker,
+             bool takes_context) noexcept
+    : id_(function),
+      target_(target),
+      invoke_(invoker),
+      takes_context_(takes_context),
+      next_(first_entry),
+      link_(&first_entry) {
   if (next_) next_->link_ = &next_;
   first_entry = this;
 }

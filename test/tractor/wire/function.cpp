@@ -11,6 +11,7 @@ using tractor::encode_arguments;
 using tractor::invoke_encoded;
 using tractor::result_of;
 using tractor::detail::remote_call_ok;
+using tractor::detail::remote_context_ok;
 using tractor::detail::remote_function_ok;
 
 namespace {
@@ -101,13 +102,18 @@ struct Supplied {
 
 template <> inline constexpr bool tractor::supplied_by_callee<Supplied&> = true;
 
+template <> struct tractor::SuppliedByCallee<Supplied&> {
+  using error = void;
+};
+
 namespace {
 
 int with_supplied(Supplied& supplied, int a) { return supplied.base += a; }
 
 static_assert(std::is_same_v<arguments_of<with_supplied>, std::tuple<int>>);
-static_assert(remote_call_ok<with_supplied, int>);
-static_assert(!remote_call_ok<with_supplied, Supplied&, int>);
+static_assert(remote_context_ok<with_supplied, int>);
+static_assert(!remote_context_ok<with_supplied, Supplied&, int>);
+static_assert(!remote_call_ok<with_supplied, int>);
 
 static_assert(std::is_same_v<arguments_of<join>,
                              std::tuple<std::string, std::string, std::string, std::string>>);

@@ -60,7 +60,7 @@ int run(Exposed const& exposed, FunctionRequest const& request) {
   CAPTURE(found.sentence);
   REQUIRE(found.entry);
   CHECK(found.refusal == Refusal::none);
-  return tractor::decode<int>(found.entry->invoke(tractor::encode(5)));
+  return tractor::decode<int>(found.entry->invoke(tractor::encode(5), nullptr));
 }
 
 Refusal refusal_of(Exposed const& exposed, FunctionRequest const& request) {
@@ -164,7 +164,7 @@ TEST_CASE("functions of one name are ambiguous, one function twice is not") {
   FunctionId const id = function_id<wire_test::defined_once>();
   Entry const& first = *resolve(functions.entries(), same_build(id)).entry;
   Entry const again = {id, reinterpret_cast<void const*>(&wire_test::defined_once),
-                       [](tractor::Buffer) { return tractor::Buffer(); }};
+                       [](tractor::Buffer, Entry::ContextPtr const&) { return tractor::Buffer(); }};
   CHECK(first.same_function(again));
   CHECK(tractor::registered_functions().front() == &again);
   Entry const* const both[] = {&again, &first};

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: the body of open_context<f>\(arguments..., body\) comes last
+#include "context.hpp"
+
+void use(tractor::Portal portal) { portal.open_context<tell>(); }
