@@ -575,7 +575,7 @@ TEST_CASE("from_thread tells that the run is over, or ends [th:173, th:893]") {
 }
 
 TEST_CASE("a thread whose call gets no stack hears that the run is over" *
-          doctest::skip(sanitized || under_tsan)) {
+          doctest::skip(sanitized || under_tsan || under_valgrind())) {
   std::exception_ptr heard;
   CHECK_THROWS_AS(run_without_stacks([&] {
                     to_thread::run([&, token = current_trio_token()] {
