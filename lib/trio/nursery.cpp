@@ -151,8 +151,7 @@ void Nursery::start_and_wait(TaskStatusBase& status, std::unique_ptr<detail::Job
   if (status.called_) return;
   // Cancelled, the task may have ended as it was told to.
   lowlevel::checkpoint_if_cancelled();
-  throw MisuseError(
-      "trio: nursery.start(): the task ended without calling task_status.started()");
+  throw MisuseError("trio: nursery.start(): the task ended without calling task_status.started()");
 }
 
 bool TaskStatusBase::mark_started() {

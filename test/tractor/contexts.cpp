@@ -148,8 +148,9 @@ TEST_CASE("a caller that leaves before Started has the callee cancelled, and har
   with_daemon(tractor::expose<start_late, simple>, [](tractor::Portal daemon) {
     for (auto const patience : {500ms, 0ms}) {
       CHECK(trio::move_on_after(20ms, [&] {
-              daemon.with({.cancel_patience = patience})
-                  .open_context<start_late>([](auto&, int) { FAIL("begun"); });
+              daemon.with({.cancel_patience = patience}).open_context<start_late>([](auto&, int) {
+                FAIL("begun");
+              });
             }).cut_short);
       CHECK(daemon.open_calls() == 0);
     }

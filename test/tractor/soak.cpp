@@ -41,7 +41,6 @@ Plan plan_of(unsigned seed, int levels) {
   return plan;
 }
 
-
 // Each actor is called by its way from the root: "/2/0" is the first child of the root's third.
 std::string child_of(std::string const& way, std::size_t number) {
   return way + "/" + std::to_string(number);

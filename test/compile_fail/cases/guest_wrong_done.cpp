@@ -3,5 +3,6 @@
 #include <trio/trio.hpp>
 
 void use(trio::GuestHost host) {
-  trio::start_guest_run(host, {}, [] { return 7; }, [](trio::GuestOutcome<char*>) {});
+  trio::start_guest_run(
+      host, {}, [] { return 7; }, [](trio::GuestOutcome<char*>) {});
 }
