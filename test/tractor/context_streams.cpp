@@ -535,9 +535,9 @@ TEST_CASE("Bytes of any size go through a stream, also beyond its window, and ar
       });
   });
   tractor::Bytes const load(std::vector<std::byte>(100, std::byte{7}));
-  tractor::Buffer sent = tractor::detail::encode_item(load);
-  CHECK(sent.data() == load.data());
-  CHECK(tractor::detail::decode_item<tractor::Bytes>(std::move(sent)).data() == load.data());
+  tractor::Buffer item = tractor::detail::encode_item(load);
+  CHECK(item.data() == load.data());
+  CHECK(tractor::detail::decode_item<tractor::Bytes>(std::move(item)).data() == load.data());
 }
 
 TEST_CASE("cancelling who receives or sends loses no item") {
