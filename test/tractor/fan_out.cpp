@@ -309,6 +309,20 @@ TEST_CASE(
   });
 }
 
+TEST_CASE("what was on its way when it was unfollowed takes no room from what is published later") {
+  in_root([] {
+    Publisher<int> numbers("numbers");
+    auto one = numbers.topic().subscribe({.window = 1, .overrun = Overrun::wait});
+    for (int i = 0; i < 3; ++i) {
+      one.follow({"even"});
+      numbers.publish_nowait("even", 2 * i);
+      one.follow({"odd"});
+      numbers.publish("odd", 2 * i + 1);
+      CHECK(one.receive().value == 2 * i + 1);
+    }
+  });
+}
+
 TEST_CASE("an exception that ends a publisher is told; its orderly end drops nothing") {
   in_root([] {
     for (auto const overrun : {Overrun::drop_oldest, Overrun::wait}) {

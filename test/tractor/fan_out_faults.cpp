@@ -2,6 +2,7 @@
 // Topics between processes, some of which are stopped, killed, or not what they say. E, F and a
 // number stand for the scenarios and faults of the project's list.
 #include "../../lib/tractor/ipc/zmq_context.hpp"
+#include "../sanitized.hpp"
 #include "fan_out.hpp"
 
 #include <trio/errors.hpp>
@@ -163,7 +164,8 @@ TEST_CASE(
         for (std::uint64_t i = 0; i < count; ++i) loads.publish(load);
       }
       // A thousand messages at each side of two connections, and what was kept for the quick one.
-      CHECK(resident() < before + 10'000'000);
+      // AddressSanitizer keeps for a while what was freed.
+      if constexpr (!support::sanitized) CHECK(resident() < before + 10'000'000);
       // Nothing is published any more: that the last are missing is told nevertheless.
       auto const told = trio::fail_after(30s, [&] { return slow.result(); });
       CHECK(told.received + told.missed == count);

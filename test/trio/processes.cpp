@@ -295,8 +295,8 @@ TEST_CASE("terminate() gives what the program has started as much grace, and kil
                            "while :; do sleep 0.01; done"),
                      {.output = Stdio::pipe});
     pid_t const deaf = std::stoi(first_line(process));
+    bool terminated = false;
     trio::open_nursery([&](trio::Nursery& nursery) {
-      bool terminated = false;
       nursery.start_soon([&] {
         CHECK(process.terminate(10s) == exited(7));
         terminated = true;
@@ -307,6 +307,7 @@ TEST_CASE("terminate() gives what the program has started as much grace, and kil
       CHECK(!terminated);
       clock.jump(1s);
     });
+    CHECK(terminated);
     await_end_of(deaf);
   });
   // It is not killed before, and not waited for when it is gone.

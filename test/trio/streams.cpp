@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../sanitized.hpp"
 #include "open_descriptors.hpp"
 #include "stream_kinds.hpp"
 
@@ -104,7 +105,9 @@ TEST_CASE("a piece has the memory of what was received, not of what could have b
     auto pair = trio::open_socket_pair();
     pair.first.send_all("x");
     CHECK(pair.second.receive_some().capacity() < 100);
-    CHECK_THROWS_AS(static_cast<void>(pair.second.receive_some(trio::unbounded)), std::bad_alloc);
+    // AddressSanitizer ends the program where nothing is to be had.
+    if constexpr (!support::sanitized)
+      CHECK_THROWS_AS(static_cast<void>(pair.second.receive_some(trio::unbounded)), std::bad_alloc);
   });
 }
 

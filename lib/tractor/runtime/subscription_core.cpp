@@ -235,9 +235,9 @@ void SubscriptionCore::on_item(std::string_view subject, ipc::Stamp const& stamp
   if (over_) return;
   auto const found = all_ ? tracks_.end() : tracks_.find(subject);
   Track* const track = all_ ? &*all_ : found != tracks_.end() ? &found->second : nullptr;
-  if (!track || !track->next) return;
   std::uint64_t const number = all_ ? stamp.of_all : stamp.of_topic;
-  if (number < *track->next) return;
+  // It was on its way when it was unfollowed: its publisher has still counted it.
+  if (!track || !track->next || number < *track->next) return count_read(item.size());
   if (number > *track->next) miss(number - *track->next);
   track->next = number + 1;
   if (!over_) keep({{std::string(subject), std::move(item), number}, 0});
