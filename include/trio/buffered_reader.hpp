@@ -84,8 +84,10 @@ class BufferedReader {
  private:
   // Receives more; false at the end of the stream.
   bool fill();
-  // Where `separator` is in buffered(), or npos at the end of the stream.
-  std::size_t find(std::string_view separator);
+  // Where `separator` is in buffered(), or npos at the end of the stream. Throws std::length_error
+  // if more than `longest` bytes come before it.
+  std::size_t find(std::string_view separator, std::size_t longest);
+  [[noreturn]] void fail_too_long() const;
   std::string take(std::size_t count);
 
   ReceiveStream& stream_;

@@ -39,7 +39,8 @@ struct ProcessOptions {
 // its own, so that it neither reads the terminal nor hears its ctrl-c, and gets no other descriptor
 // of ours than its standard ones. Never outlives its owner: destroying a Process kills the program,
 // and reaps it, and waits for that without letting other tasks run. (If this process is killed
-// itself, nobody does that.)
+// itself, nobody does that.) Tasks that are in wait() or terminate() then learn how it has ended;
+// none may be in a function of its streams.
 //
 // The same holds for what the program has started and left behind, whether it ended by itself or
 // was ended: destroying the Process kills all that is in the group still. What is to live on must
@@ -87,9 +88,10 @@ class Process {
   friend Process open_process(std::vector<std::string> command, ProcessOptions const& options);
 
   struct State;
-  explicit Process(std::unique_ptr<State> state);
+  explicit Process(std::shared_ptr<State> state);
 
-  std::unique_ptr<State> state_;
+  // Shared with the tasks that wait in it.
+  std::shared_ptr<State> state_;
 };
 
 // Starts the program `command[0]`, which is looked for in PATH if it has no slash, with the
@@ -126,7 +128,7 @@ class ProcessError : public std::runtime_error {
   std::shared_ptr<std::string const> last_words_;
 };
 
-// What is called with each line of a program's output, without its end. It is called in a task of
+// What is called with each line of a program's output, without the \n at its end. It is called in a task of
 // run_process(), and may park: the program then waits too, when its pipe is full.
 using LineHandler = std::function<void(std::string_view line)>;
 
@@ -161,8 +163,8 @@ struct RunProcessOptions {
 //
 // Cancelled, or if a handler throws: the program is ended as Process::terminate() does, or by
 // `deliver_cancel`, and waited for. Throws ProcessError if it fails (with `check`),
-// std::system_error if it cannot be started, and what a handler or `deliver_cancel` throws, all as
-// they are. Reports to nursery.start() the process's number. A
+// std::system_error if it cannot be started, and what a handler or `deliver_cancel` throws, as it is
+// (MultipleErrors if more than one does). Reports to nursery.start() the process's number. A
 // checkpoint. Mirrors trio.run_process.
 CompletedProcess run_process(std::vector<std::string> command,
                              RunProcessOptions const& options = {},

@@ -74,7 +74,8 @@ template <class Key, class T> class ResourceCache {
   // thrown to the last user, in a group with the body's own error if there is one. The last user
   // waits for that whatever is cancelled: bound what may hang. If the block ends while the resource
   // is in use, all users are cut short first, and get its error; BrokenResourceError if it has
-  // none. Throws MisuseError if the block does not lend, or outside a task.
+  // none. A block must not open its own key: it would wait for itself. Throws MisuseError if the
+  // block does not lend, or outside a task.
   template <class Block, class Body> auto maybe_open(Key key, Block block, Body&& body) {
     static_assert(std::is_invocable_v<Block&, Lend<T>>,
                   "trio: maybe_open(key, block, body): the block takes a trio::Lend<T>, T being "
@@ -122,11 +123,14 @@ template <class Key, class T> class ResourceCache {
       resource->wait_until_gone();
     }
     auto const resource = std::make_shared<detail::CachedResource>();
-    resources_->emplace(key, resource);
     auto shared_block = std::make_shared<Block>(std::move(block));
-    resource->open(
-        [shared_block](detail::Loan& loan) { std::invoke(*shared_block, Lend<T>(loan)); },
-        [resources = resources_, key] { resources->erase(key); });
+    std::function<void(detail::Loan&)> call_block = [shared_block](detail::Loan& loan) {
+      std::invoke(*shared_block, Lend<T>(loan));
+    };
+    std::function<void()> forget = [resources = resources_, key] { resources->erase(key); };
+    // When nothing can throw any more that would leave it in there.
+    resources_->emplace(std::move(key), resource);
+    resource->open(std::move(call_block), std::move(forget));
     return resource;
   }
 

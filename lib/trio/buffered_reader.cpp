@@ -30,16 +30,19 @@ bool BufferedReader::fill() {
   return received > 0;
 }
 
-std::size_t BufferedReader::find(std::string_view separator) {
+void BufferedReader::fail_too_long() const {
+  throw std::length_error("trio: what is to be received is longer than " +
+                          std::to_string(longest_) + " bytes");
+}
+
+std::size_t BufferedReader::find(std::string_view separator, std::size_t longest) {
   std::size_t searched = 0;
   for (;;) {
     std::size_t const found = buffered().find(separator, searched);
     // The beginning of a separator may be there.
     std::size_t const certain =
         buffered().size() - std::min(buffered().size(), separator.size() - 1);
-    if (std::min(found, certain) > longest_)
-      throw std::length_error("trio: what is to be received is longer than " +
-                              std::to_string(longest_) + " bytes");
+    if (std::min(found, certain) > longest) fail_too_long();
     if (found != std::string_view::npos) return found;
     searched = certain;
     if (!fill()) return std::string_view::npos;
@@ -55,7 +58,7 @@ std::string BufferedReader::take(std::size_t count) {
 std::optional<std::string> BufferedReader::receive_until(std::string_view separator) {
   if (separator.empty()) throw std::invalid_argument("trio: receive_until needs a separator");
   lowlevel::checkpoint();
-  std::size_t const found = find(separator);
+  std::size_t const found = find(separator, longest_);
   if (found == std::string_view::npos) {
     if (!buffered().empty())
       throw EndOfStream("trio: the stream ended before the separator that was waited for");
@@ -68,15 +71,18 @@ std::optional<std::string> BufferedReader::receive_until(std::string_view separa
 
 std::optional<std::string> BufferedReader::receive_line() {
   lowlevel::checkpoint();
-  std::size_t const found = find("\n");
-  if (found == std::string_view::npos) {
-    if (buffered().empty()) return std::nullopt;
-    return take(buffered().size());
-  }
-  std::string line = take(found);
-  ++begin_;
-  if (line.ends_with('\r')) line.pop_back();
-  return line;
+  // The \r of its end is none of its bytes.
+  std::size_t const longest = longest_ == std::string::npos ? longest_ : longest_ + 1;
+  std::size_t const found = find("\n", longest);
+  bool const is_ended = found != std::string_view::npos;
+  std::string_view line = buffered().substr(0, found);
+  std::size_t const size = line.size() + (is_ended ? 1 : 0);
+  if (is_ended && line.ends_with('\r')) line.remove_suffix(1);
+  if (line.size() > longest_) fail_too_long();
+  if (size == 0) return std::nullopt;
+  std::string received(line);
+  begin_ += size;
+  return received;
 }
 
 std::string BufferedReader::receive_exactly(std::size_t count) {

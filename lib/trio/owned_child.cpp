@@ -25,7 +25,9 @@ constexpr std::chrono::milliseconds retry_interval(50);
 OwnedChild::OwnedChild(pid_t pid, Descriptor pidfd) noexcept
     : pid_(pid), pidfd_(std::move(pidfd)) {}
 
-OwnedChild::~OwnedChild() {
+OwnedChild::~OwnedChild() { end(); }
+
+void OwnedChild::end() noexcept {
   signal(SIGKILL);
   while (!reaped_) look(0);
 }

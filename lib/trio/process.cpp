@@ -175,13 +175,23 @@ struct Process::State {
   State(State const&) = delete;
   State& operator=(State const&) = delete;
 
-  ~State() { signal_group(SIGKILL); }
+  void end() noexcept {
+    signal_group(SIGKILL);
+    child.end();
+    is_over = true;
+  }
+
+  ExitStatus wait() {
+    auto const how = child.wait_for_end();
+    if (!how) check(ECHILD, "trio: somebody else has reaped the program");
+    return *how;
+  }
 
   void signal_group(int number) noexcept {
-    // Nobody else gets the group's number while the child has not been reaped; nobody but a
-    // stranger does that before this goes.
+    // Nobody else gets the group's number while the child has not been reaped, which only end()
+    // does, or a stranger.
     bool const reaped_by_stranger = child.has_ended() && !child.status();
-    if (!reaped_by_stranger) kill(-child.pid(), number);
+    if (!is_over && !reaped_by_stranger) kill(-child.pid(), number);
   }
 
   std::vector<std::string> command;
@@ -189,13 +199,24 @@ struct Process::State {
   std::optional<FdSendStream> input;
   std::optional<FdReceiveStream> output;
   std::optional<FdReceiveStream> errors;
+  bool is_over = false;
 };
 
-Process::Process(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Process::Process(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Process::Process(Process&&) noexcept = default;
-Process& Process::operator=(Process&&) noexcept = default;
-Process::~Process() = default;
+
+Process& Process::operator=(Process&& other) noexcept {
+  if (this != &other) {
+    if (state_) state_->end();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Process::~Process() {
+  if (state_) state_->end();
+}
 
 pid_t Process::pid() const noexcept { return state_->child.pid(); }
 
@@ -208,9 +229,8 @@ FdReceiveStream& Process::output() { return existing(state_->output); }
 FdReceiveStream& Process::errors() { return existing(state_->errors); }
 
 ExitStatus Process::wait() {
-  auto const status = state_->child.wait_for_end();
-  if (!status) check(ECHILD, "trio: somebody else has reaped the program");
-  return *status;
+  auto const kept = state_;
+  return kept->wait();
 }
 
 std::optional<ExitStatus> Process::status() {
@@ -223,14 +243,15 @@ void Process::signal(int number) { state_->child.signal(number); }
 void Process::signal_group(int number) { state_->signal_group(number); }
 
 ExitStatus Process::terminate(Duration grace) {
-  signal_group(SIGTERM);
+  auto const kept = state_;
+  kept->signal_group(SIGTERM);
   return shielded([&] {
     static_cast<void>(move_on_after(grace, [&] {
-      wait();
-      detail::wait_for_rest_of_group(pid());
+      kept->wait();
+      detail::wait_for_rest_of_group(kept->child.pid());
     }));
-    signal_group(SIGKILL);
-    return wait();
+    kept->signal_group(SIGKILL);
+    return kept->wait();
   });
 }
 
@@ -258,7 +279,7 @@ Process open_process(std::vector<std::string> command, ProcessOptions const& opt
     waitpid(pid, nullptr, 0);
     check(refused, "trio: pidfd_open");
   }
-  return Process(std::make_unique<Process::State>(std::move(command), pid, std::move(pidfd),
+  return Process(std::make_shared<Process::State>(std::move(command), pid, std::move(pidfd),
                                                   std::move(input), std::move(output),
                                                   std::move(errors)));
 }

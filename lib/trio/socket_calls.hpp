@@ -3,13 +3,12 @@
 #include <trio/descriptor.hpp>
 #include <trio/socket_address.hpp>
 
-#include <cerrno>
 #include <string>
 
 namespace trio::detail {
 
 // std::system_error: "trio: <what>: <error>".
-[[noreturn]] void fail_call(std::string const& what, int error = errno);
+[[noreturn]] void fail_call(std::string const& what, int error);
 
 // A stream socket of the address's family, non-blocking. Throws std::system_error.
 Descriptor make_socket(SocketAddress const& address);

@@ -150,7 +150,7 @@ SocketStream SocketListener::accept() {
       return accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     });
     if (accepted >= 0) return SocketStream(Descriptor(static_cast<int>(accepted)));
-    if (!is_one_of(errno, errors_of_connections)) detail::fail_call("accept");
+    if (!is_one_of(errno, errors_of_connections)) detail::fail_call("accept", errno);
   }
 }
 
@@ -169,7 +169,7 @@ SocketListener open_unix_listener(std::string const& path, int backlog) {
   if (error == EADDRINUSE && !is_abstract) error = take_over(made, address, path);
   if (error != 0) detail::fail_call(purpose, error);
   auto name = is_abstract ? nullptr : std::make_unique<detail::SocketName>(path);
-  if (listen(made.get(), backlog) < 0) detail::fail_call(purpose);
+  if (listen(made.get(), backlog) < 0) detail::fail_call(purpose, errno);
   SocketListener listener(std::move(made));
   listener.name_ = std::move(name);
   return listener;

@@ -113,7 +113,7 @@ SocketAddress SocketStream::remote_address() const {
 SocketStreamPair open_socket_pair() {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) < 0)
-    detail::fail_call("open_socket_pair");
+    detail::fail_call("open_socket_pair", errno);
   Descriptor second(ends[1]);
   return {SocketStream(Descriptor(ends[0])), SocketStream(std::move(second))};
 }
@@ -126,8 +126,10 @@ SocketStream open_socket_stream(SocketAddress const& remote,
     // The port is then chosen when the other end is known, and may be shared with other
     // connections.
     detail::set_socket_option(made.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    if (bind(made.get(), local->get(), local->length()) < 0)
-      detail::fail_call("cannot connect from " + describe(*local));
+    if (bind(made.get(), local->get(), local->length()) < 0) {
+      int const error = errno;
+      detail::fail_call("cannot connect from " + describe(*local), error);
+    }
   }
   if (int const error = connect_to(made.get(), remote))
     detail::fail_call("cannot connect to " + describe(remote), error);

@@ -84,7 +84,7 @@ SocketListener listen_at(SocketAddress const& address, int backlog) {
   if (address.family() == AF_INET6)
     detail::set_socket_option(made.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (bind(made.get(), address.get(), address.length()) < 0 || listen(made.get(), backlog) < 0)
-    detail::fail_call(purpose);
+    detail::fail_call(purpose, errno);
   return SocketListener(std::move(made));
 }
 

@@ -105,6 +105,16 @@ TEST_CASE("a line longer than allowed is refused, whether or not its end has com
     CHECK_THROWS_AS(reader.receive_line(), std::length_error);
     CHECK(reader.receive_exactly(11) == "0123456789x");
   });
+  // Nor does the end of a line count, though it be of two bytes.
+  read("0123456789\r\n0123456789\rx\r\n", [](BufferedReader& reader) {
+    CHECK(reader.receive_line() == std::string("0123456789"));
+    CHECK_THROWS_AS(reader.receive_line(), std::length_error);
+    CHECK(reader.receive_exactly(14) == "0123456789\rx\r\n");
+    CHECK(reader.receive_line() == std::nullopt);
+  });
+  read("0123456789\r", [](BufferedReader& reader) {
+    CHECK_THROWS_AS(reader.receive_line(), std::length_error);
+  });
   // What a separator may begin with does not count.
   read("0123456789--0123456789x--", [](BufferedReader& reader) {
     CHECK(reader.receive_until("--") == std::string("0123456789"));

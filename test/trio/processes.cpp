@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -176,6 +177,32 @@ TEST_CASE("destroying a process kills the program and what it has started") {
     }
     CHECK(kill(pid, 0) == -1);
     await_end_of(started);
+  });
+}
+
+TEST_CASE("who waits for a program whose Process is destroyed or replaced learns how it ended") {
+  trio::run([] {
+    for (bool const replaced : {false, true}) {
+      std::optional<trio::Process> process(open_process({"sleep", "1000"}));
+      int told = 0;
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          CHECK(process->wait() == killed(SIGKILL));
+          ++told;
+        });
+        nursery.start_soon([&] {
+          CHECK(process->terminate(10s) == killed(SIGKILL));
+          ++told;
+        });
+        process->signal(SIGSTOP);
+        trio::testing::wait_all_tasks_blocked();
+        if (replaced)
+          *process = open_process({"true"});
+        else
+          process.reset();
+      });
+      CHECK(told == 2);
+    }
   });
 }
 
