@@ -322,8 +322,10 @@ void Peer::on(wire::Return answer, Buffer result) {
   if (auto const call = take_call(answer.dialog)) {
     call->result = std::move(result);
     call->done.set();
-  } else if (auto const context = take_context(answer.dialog)) {
+  } else if (auto const context = find_context(answer.dialog)) {
+    // One that is refused stays, for the end of the link to end it.
     context->on(answer, std::move(result));
+    forget(*context);
   }
 }
 
@@ -335,10 +337,12 @@ void Peer::on(wire::Error answer, Buffer) {
   } else if (is_ours(answer.dialog)) {
     auto const context = find_context(answer.dialog);
     // The body begins before it hears of the end.
-    if (context && answer.after_started && !context->is_started())
+    if (context && answer.after_started && !context->is_started()) {
       context->keep_until_started(std::move(answer));
-    else if (take_context(answer.dialog))
+    } else if (context) {
       context->on(std::move(answer), {});
+      forget(*context);
+    }
   } else if (auto const served = find_context(answer.dialog)) {
     served->on(std::move(answer), {});
   }
@@ -489,7 +493,7 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, Served& served, Bu
   else
     try_send(Lane::data, wire::Return{dialog}, std::move(result));
   if (!served.context) return;
-  contexts_.erase(dialog);
+  forget(*served.context);
   served.context->set_scope(nullptr);
   served.context->end(nullptr);
 }
@@ -553,10 +557,8 @@ std::shared_ptr<ContextCore> Peer::find_context(std::uint64_t dialog) {
   return nullptr;
 }
 
-std::shared_ptr<ContextCore> Peer::take_context(std::uint64_t dialog) {
-  auto context = find_context(dialog);
-  if (context && contexts_.erase(dialog) > 0 && is_ours(dialog)) --opened_contexts_;
-  return context;
+void Peer::forget(ContextCore const& context) noexcept {
+  if (contexts_.erase(context.dialog()) > 0 && is_ours(context.dialog())) --opened_contexts_;
 }
 
 void Peer::open_context(FunctionId const& function, Buffer arguments, trio::Duration patience,
@@ -613,7 +615,7 @@ std::exception_ptr Peer::abandon(ContextCore& context, std::exception_ptr const&
 
     ~Forget() {
       // What it still says nobody wants to hear.
-      if (peer.contexts_.erase(context.dialog()) > 0) --peer.opened_contexts_;
+      peer.forget(context);
       context.end(leaving);
     }
   } const forget{*this, context, leaving};

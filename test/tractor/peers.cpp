@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSL-1.0
+// What an actor makes of what a peer says, in an order that the test chooses: also of a peer that
+// breaks the rules.
+#include "../../lib/tractor/runtime/local_actor.hpp"
+#include "../../lib/tractor/runtime/peer.hpp"
+#include "support.hpp"
+
+#include <trio/errors.hpp>
+#include <trio/testing.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+using namespace std::chrono_literals;
+using support::in_root;
+using support::thrown_by;
+using tractor::ipc::Lane;
+namespace wire = tractor::wire;
+
+namespace {
+
+// The ends of a link that only exists here: what the peer has said and we have not heard, and what
+// we have said.
+struct Line {
+  std::deque<tractor::ipc::Frame> heard;
+  std::vector<wire::Message> said;
+  trio::lowlevel::ParkingLot reader;
+  bool closed = false;
+
+  void say(wire::Message const& message, tractor::Buffer payload = {}) {
+    heard.push_back({wire::encode_header(message), std::move(payload)});
+    reader.unpark_all();
+  }
+
+  // The last of a kind that we have said; null if there is none.
+  template <class Message> Message const* last() const {
+    for (auto message = said.rbegin(); message != said.rend(); ++message)
+      if (auto const* found = std::get_if<Message>(&*message)) return found;
+    return nullptr;
+  }
+};
+
+class LineEnd final : public tractor::ipc::Link {
+ public:
+  explicit LineEnd(std::shared_ptr<Line> line) : line_(std::move(line)) {}
+
+  void wait_connected() override {}
+
+  void send(Lane, tractor::ipc::Frame frame) override {
+    if (line_->closed) throw tractor::TransportClosed("closed");
+    line_->said.push_back(wire::decode_header(frame.header.bytes()));
+  }
+
+  tractor::ipc::Frame receive() override {
+    while (line_->heard.empty()) {
+      if (line_->closed) throw tractor::TransportClosed("closed");
+      line_->reader.park();
+    }
+    auto frame = std::move(line_->heard.front());
+    line_->heard.pop_front();
+    return frame;
+  }
+
+  void close(trio::Duration) override {
+    line_->closed = true;
+    line_->reader.unpark_all();
+  }
+
+  std::optional<tractor::ipc::PeerCredentials> credentials() const override { return std::nullopt; }
+
+ private:
+  std::shared_ptr<Line> const line_;
+};
+
+// Runs `body` with a portal to a peer, and the line on which the test speaks as that peer. No wait
+// of the body's may be longer than some seconds.
+template <class Body> void with_peer(tractor::Exposed exposed, Body body) {
+  in_root({.expose = exposed}, [&] {
+    auto const line = std::make_shared<Line>();
+    auto const peer = std::make_shared<tractor::runtime::Peer>(
+        tractor::LocalActor::current(), std::make_unique<LineEnd>(line),
+        tractor::runtime::Peer::Side::listened);
+    tractor::ActorId const id{"peer", "0123", 4567};
+    line->say(wire::Hello{wire::protocol_version, id, tractor::build_id()});
+    peer->await_introduction(id);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] { peer->serve(); });
+      trio::fail_after(5s, [&] { body(tractor::Portal(peer), *line); });
+      nursery.cancel_scope().cancel();
+    });
+  });
+}
+
+// A context of F, begun by the peer: its first dialog.
+template <auto F, class... A> void open_there(Line& line, std::uint64_t dialog, A&&... arguments) {
+  wire::Start start;
+  start.dialog = dialog;
+  start.opens = wire::Opens::context;
+  start.function.name = tractor::function_id<F>().name();
+  start.function.record = tractor::function_id<F>().offset();
+  line.say(start, tractor::encode_arguments<F>(std::forward<A>(arguments)...));
+}
+
+struct Numbers {
+  using ToCallee = int;
+  using ToCaller = int;
+};
+
+// How what was called last has ended.
+std::exception_ptr ended_by;
+
+void wait_in_stream(tractor::Context<Numbers>& ctx) {
+  auto stream = ctx.open_stream();
+  trio::shielded([&] { ended_by = thrown_by([&] { stream.receive(); }); });
+}
+
+}  // namespace
+
+TEST_CASE("a peer that returns from a context before it has started it loses its link") {
+  with_peer({}, [](tractor::Portal portal, Line& line) {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }),
+                        tractor::TransportClosed);
+      });
+      trio::testing::wait_all_tasks_blocked();
+      REQUIRE(line.last<wire::Start>());
+      line.say(wire::Return{line.last<wire::Start>()->dialog});
+    });
+    CHECK(portal.open_calls() == 0);
+  });
+}
+
+TEST_CASE("a peer that returns from a context of ours loses its link, and we learn of it") {
+  with_peer(tractor::expose<wait_in_stream>, [](tractor::Portal portal, Line& line) {
+    open_there<wait_in_stream>(line, 1);
+    trio::testing::wait_all_tasks_blocked();
+    REQUIRE(line.last<wire::Started>());
+    line.say(wire::Return{1});
+    while (portal.open_tasks() > 0) trio::lowlevel::checkpoint();
+    CAPTURE(trio::describe(ended_by));
+    CHECK(trio::exception_cast<tractor::TransportClosed>(ended_by));
+  });
+}
