@@ -367,6 +367,35 @@ TEST_CASE("a stream that is left by an exception is aborted, never ended") {
 
 namespace {
 
+// Leaves its stream by an exception that ends nobody's task, and stays.
+void abort_and_stay(tractor::Context<Numbers>& ctx) {
+  try {
+    auto stream = ctx.open_stream();
+    stream.send(1);
+    throw Broken("caught");
+  } catch (Broken const&) {}
+  trio::sleep_forever();
+}
+
+}  // namespace
+
+TEST_CASE("a callee that aborts its stream and stays is not waited for without end") {
+  with_daemon(tractor::expose<abort_and_stay>, [](tractor::Portal daemon) {
+    auto const error = thrown_by([&] {
+      trio::fail_after(5s, [&] {
+        daemon.with({.cancel_patience = 20ms}).open_context<abort_and_stay>([](auto& ctx) {
+          auto stream = ctx.open_stream();
+          while (stream.next()) {}
+        });
+      });
+    });
+    CAPTURE(trio::describe(error));
+    CHECK(trio::exception_cast<tractor::StreamAborted>(error));
+  });
+}
+
+namespace {
+
 void repeat(tractor::Context<Numbers>& ctx) {
   auto stream = ctx.open_stream();
   for (int item : stream) stream.send(item);

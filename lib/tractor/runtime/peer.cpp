@@ -598,7 +598,14 @@ void Peer::finish(ContextCore& context, std::exception_ptr leaving, trio::Time d
     if (!rest) aborted = context.aborted();
     leaving = rest;
   }
-  if (!leaving) leaving = trio::detail::caught_from([&] { context.wait_over(); });
+  if (!leaving)
+    leaving = trio::detail::caught_from([&] {
+      if (!aborted) return context.wait_over();
+      // The error that the callee has left its stream by most often ends it, too, and says more.
+      // But it may as well stay.
+      static_cast<void>(trio::move_on_after(patience, [&] { context.wait_over(); }));
+      if (!context.is_over()) std::rethrow_exception(aborted);
+    });
   if (leaving) std::rethrow_exception(abandon(context, leaving, patience));
   std::exception_ptr const error = context.error() ? context.error() : aborted;
   if (!error || context.ended_as_we_wanted()) return;
