@@ -95,8 +95,9 @@ template <class P> class Context : public detail::Starting<P> {
   using detail::Starting<P>::Starting;
 
   // The stream; once. Not a checkpoint. Throws MisuseError before started(), or if it is open or
-  // the context cancelled; ClosedResourceError if it was closed; std::invalid_argument for a window
-  // of nothing; what the context has ended with. Mirrors Context.open_stream.
+  // this side has cancelled the context; ClosedResourceError if it was closed;
+  // std::invalid_argument for a window of nothing; what the context has ended with. Mirrors
+  // Context.open_stream.
   Stream<to_callee_of<P>, to_caller_of<P>> open_stream(StreamOptions const& options = {}) {
     this->open(options);
     return Stream<to_callee_of<P>, to_caller_of<P>>(this->core());

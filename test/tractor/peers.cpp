@@ -123,6 +123,14 @@ void wait_in_stream(tractor::Context<Numbers>& ctx) {
   trio::shielded([&] { ended_by = thrown_by([&] { stream.receive(); }); });
 }
 
+// Its first act is to open its stream.
+void count(tractor::Context<Numbers>& ctx) {
+  auto stream = ctx.open_stream();
+  stream.send(1);
+}
+
+void count_one_way(tractor::SendStream<int>& stream) { stream.send(1); }
+
 }  // namespace
 
 TEST_CASE("a peer that returns from a context before it has started it loses its link") {
@@ -150,4 +158,21 @@ TEST_CASE("a peer that returns from a context of ours loses its link, and we lea
     CAPTURE(trio::describe(ended_by));
     CHECK(trio::exception_cast<tractor::TransportClosed>(ended_by));
   });
+}
+
+TEST_CASE("a context that is cancelled before its function has begun is cancelled, not misused") {
+  auto const cancelled_at_once = [](auto open) {
+    with_peer(tractor::expose<count, count_one_way>, [&](tractor::Portal portal, Line& line) {
+      open(line);
+      line.say(wire::Cancel{1, "a task", "not wanted"});
+      trio::testing::wait_all_tasks_blocked();
+      CHECK(portal.open_tasks() == 0);
+      auto const* end = line.last<wire::Error>();
+      REQUIRE(end);
+      CAPTURE(end->error.message);
+      CHECK(end->kind == wire::Error::Kind::cancelled);
+    });
+  };
+  cancelled_at_once([](Line& line) { open_there<count>(line, 1); });
+  cancelled_at_once([](Line& line) { open_there<count_one_way>(line, 1); });
 }

@@ -199,7 +199,9 @@ void ContextCore::open_stream(StreamOptions const& options) {
   if (!is_started())
     throw trio::MisuseError("tractor: open_stream() before started() in the context of " +
                             endpoint());
-  if (cancel_requested())
+  // What the caller has cancelled meanwhile is no misuse of the callee's: its next checkpoint
+  // tells.
+  if (cancel_called_)
     throw trio::MisuseError("tractor: open_stream() in a context that was cancelled");
   stream_ = Stream::open;
   options_ = options;
