@@ -131,6 +131,28 @@ void count(tractor::Context<Numbers>& ctx) {
 
 void count_one_way(tractor::SendStream<int>& stream) { stream.send(1); }
 
+// How each of two tasks has ended that send more than anybody reads, and how much they sent.
+std::vector<std::exception_ptr> senders;
+int sent = 0;
+
+template <class Stream> void send_from_two_tasks(Stream& stream) {
+  senders.clear();
+  sent = 0;
+  trio::open_nursery([&](trio::Nursery& nursery) {
+    for (int i = 0; i < 2; ++i)
+      nursery.start_soon([&] {
+        senders.push_back(thrown_by([&] {
+          for (;; ++sent) stream.send(sent);
+        }));
+      });
+  });
+}
+
+void send_shielded(tractor::Context<Numbers>& ctx) {
+  auto stream = ctx.open_stream();
+  trio::shielded([&] { send_from_two_tasks(stream); });
+}
+
 }  // namespace
 
 TEST_CASE("a peer that returns from a context before it has started it loses its link") {
@@ -175,4 +197,44 @@ TEST_CASE("a context that is cancelled before its function has begun is cancelle
   };
   cancelled_at_once([](Line& line) { open_there<count>(line, 1); });
   cancelled_at_once([](Line& line) { open_there<count_one_way>(line, 1); });
+}
+
+TEST_CASE("whoever waits for its turn to send is told how the context has ended") {
+  SUBCASE("the caller") {
+    with_peer({}, [](tractor::Portal portal, Line& line) {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          CHECK_THROWS_AS(portal.open_context<count>([](auto& ctx) {
+            auto stream = ctx.open_stream();
+            trio::shielded([&] { send_from_two_tasks(stream); });
+          }),
+                          tractor::RemoteActorError);
+        });
+        trio::testing::wait_all_tasks_blocked();
+        std::uint64_t const dialog = line.last<wire::Start>()->dialog;
+        line.say(wire::Started{dialog});
+        trio::testing::wait_all_tasks_blocked();
+        wire::Error error{dialog};
+        error.error.message = "the reason";
+        error.after_started = true;
+        line.say(error);
+      });
+    });
+  }
+  SUBCASE("the callee") {
+    with_peer(tractor::expose<send_shielded>, [](tractor::Portal portal, Line& line) {
+      open_there<send_shielded>(line, 1);
+      trio::testing::wait_all_tasks_blocked();
+      wire::Error error{1};
+      error.error.message = "the reason";
+      line.say(error);
+      while (portal.open_tasks() > 0) trio::lowlevel::checkpoint();
+    });
+  }
+  CHECK(sent == 64);
+  REQUIRE(senders.size() == 2);
+  for (auto const& error : senders) {
+    CAPTURE(trio::describe(error));
+    CHECK(trio::exception_cast<tractor::RemoteActorError>(error));
+  }
 }

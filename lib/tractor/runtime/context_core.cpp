@@ -301,8 +301,10 @@ void ContextCore::flush_items() noexcept {
 }
 
 void ContextCore::wait_for_credit() {
-  auto const turn = sending_.guard();
   Waiting const waiting(*this);
+  auto const turn = sending_.guard();
+  // Whoever waits for its turn is not woken when the context ends, but gets its turn.
+  check_stream();
   while (rules_.is_heard() && rules_.outgoing() == Flow::open && !rules_.may_send()) {
     flush_items();
     credit_.park();
