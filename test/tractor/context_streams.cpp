@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -214,6 +215,19 @@ TEST_CASE("a sender waits where nobody reads: at the window, whichever that is")
       stands_at(125);
       ctx.cancel();
     });
+  });
+}
+
+TEST_CASE("a window may be as large as its type allows: the peer does not take it for an attack") {
+  with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
+    daemon.open_context<send_some>(1000, [](auto& ctx) {
+      auto stream = ctx.open_stream({.window = std::numeric_limits<std::size_t>::max(),
+                                     .window_bytes = std::numeric_limits<std::size_t>::max()});
+      CHECK(all_of(stream) == first(1000));
+    });
+    CHECK_THROWS_AS(
+        daemon.open_context<send_some>(1, [](auto& ctx) { ctx.open_stream({.window_bytes = 0}); }),
+        std::invalid_argument);
   });
 }
 

@@ -13,6 +13,7 @@
 #include <trio/exception_group.hpp>
 #include <trio/lowlevel.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -187,8 +188,7 @@ void ContextCore::interrupt(std::string const& why) {
 // --------------------------------------------------------------------------------- the stream
 
 void ContextCore::open_stream(StreamOptions const& options) {
-  if (options.window < 1 || options.window > std::numeric_limits<std::uint32_t>::max() ||
-      options.window_bytes < 1 || options.window_bytes > std::numeric_limits<std::int64_t>::max())
+  if (options.window < 1 || options.window_bytes < 1)
     throw std::invalid_argument("tractor: open_stream(): the window must let an item through");
   if (stream_ == Stream::open)
     throw trio::MisuseError("tractor: the stream of this context is open already");
@@ -205,8 +205,11 @@ void ContextCore::open_stream(StreamOptions const& options) {
     throw trio::MisuseError("tractor: open_stream() in a context that was cancelled");
   stream_ = Stream::open;
   options_ = options;
+  // "No limit" is more than can be granted.
   say_credit(rules_.set_window(
-      {static_cast<std::uint32_t>(options.window), std::uint64_t{options.window_bytes}}));
+      {static_cast<std::uint32_t>(
+           std::min<std::size_t>(options.window, std::numeric_limits<std::uint32_t>::max())),
+       std::min<std::uint64_t>(options.window_bytes, wire::largest_window_bytes)}));
   if (options.overrun == Overrun::wait) return;
   // What waited for this is judged as if it came now.
   for (auto& item : std::exchange(items_, {})) {

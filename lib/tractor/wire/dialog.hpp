@@ -11,6 +11,9 @@ struct Window {
   std::uint64_t bytes = std::uint64_t(1) << 20;
 };
 
+// No window has more bytes, and no peer more credit: sums of it must not overflow.
+inline constexpr std::uint64_t largest_window_bytes = std::uint64_t(1) << 60;
+
 // What a reader lets its peer send.
 struct Grant {
   std::uint32_t items = 0;
