@@ -133,7 +133,8 @@ template <class P, class R> class CallerContext : public ContextBase {
  public:
   using ContextBase::ContextBase;
 
-  // The stream; as Context::open_stream. After the function has returned, it has what is unread.
+  // The stream; as Context::open_stream. After the function has returned, it has what is unread,
+  // if result() was not asked for before: until then, MisuseError after that.
   Stream<to_caller_of<P>, to_callee_of<P>> open_stream(StreamOptions const& options = {}) {
     open(options);
     return Stream<to_caller_of<P>, to_callee_of<P>>(core());

@@ -231,6 +231,16 @@ TEST_CASE("a window may be as large as its type allows: the peer does not take i
   });
 }
 
+TEST_CASE("a stream is not opened after something else had it thrown away") {
+  with_daemon(tractor::expose<send_for_ever>, [](tractor::Portal daemon) {
+    daemon.open_context<send_for_ever>([](auto& ctx) {
+      CHECK(trio::move_on_after(20ms, [&] { ctx.result(); }).cut_short);
+      CHECK_THROWS_AS(ctx.open_stream(), trio::MisuseError);
+      ctx.cancel();
+    });
+  });
+}
+
 TEST_CASE("D5: a consumer that leaves early keeps nobody from anything") {
   with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
     daemon.open_context<send_some>(5000, [&](auto& ctx) {

@@ -199,6 +199,11 @@ void ContextCore::open_stream(StreamOptions const& options) {
   if (!is_started())
     throw trio::MisuseError("tractor: open_stream() before started() in the context of " +
                             endpoint());
+  // The peer sends nothing to who does not read, and does not say what.
+  if (rules_.is_deaf() && !is_over())
+    throw trio::MisuseError(
+        "tractor: open_stream() after result(): what the function has sent meanwhile was not kept; "
+        "open the stream before");
   // What the caller has cancelled meanwhile is no misuse of the callee's: its next checkpoint
   // tells.
   if (cancel_called_)
