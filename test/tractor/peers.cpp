@@ -238,3 +238,12 @@ TEST_CASE("whoever waits for its turn to send is told how the context has ended"
     CHECK(trio::exception_cast<tractor::RemoteActorError>(error));
   }
 }
+
+TEST_CASE("a message of more items than were granted is refused before there are any") {
+  std::vector<tractor::Buffer> const empty(65);
+  auto const message_of = [&](std::size_t count) {
+    return wire::join_items({empty.data(), count}, count * sizeof(wire::ItemSize));
+  };
+  CHECK(wire::split_items(message_of(64), 64).size() == 64);
+  CHECK_THROWS_AS(wire::split_items(message_of(65), 64), tractor::DecodeError);
+}

@@ -428,7 +428,8 @@ void ContextCore::on(wire::Started const&, Buffer value) {
 void ContextCore::on(wire::Yield const&, Buffer item) { accept(std::move(item)); }
 
 void ContextCore::on(wire::Yields const&, Buffer items) {
-  for (Buffer& item : wire::split_items(std::move(items))) accept(std::move(item));
+  for (Buffer& item : wire::split_items(std::move(items), rules_.granted()))
+    accept(std::move(item));
 }
 
 void ContextCore::on(wire::Stop const&, Buffer) {

@@ -62,6 +62,9 @@ class Dialog {
 
   Window window() const noexcept { return window_; }
 
+  // How many items the peer may still send.
+  std::uint64_t granted() const noexcept { return static_cast<std::uint64_t>(granted_items_); }
+
   // What we do.
 
   // The callee says Started.
