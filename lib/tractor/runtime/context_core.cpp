@@ -109,6 +109,7 @@ void ContextCore::start(Buffer value) {
     throw trio::MisuseError("tractor: started() after the end of the context of " + endpoint());
   if (is_started())
     throw trio::MisuseError("tractor: started() a second time in one context of " + endpoint());
+  check_payload_size(value, "what a context is started with");
   peer_->send(Lane::data, wire::Started{dialog_}, std::move(value));
   rules_.start();
 }
