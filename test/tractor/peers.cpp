@@ -14,6 +14,7 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -35,6 +36,8 @@ struct Line {
   std::vector<wire::Message> said;
   trio::lowlevel::ParkingLot reader;
   bool closed = false;
+  // What reading it throws from now on.
+  std::exception_ptr broken;
 
   void say(wire::Message const& message, tractor::Buffer payload = {}) {
     heard.push_back({wire::encode_header(message), std::move(payload)});
@@ -63,6 +66,7 @@ class LineEnd final : public tractor::ipc::Link {
   tractor::ipc::Frame receive() override {
     while (line_->heard.empty()) {
       if (line_->closed) throw tractor::TransportClosed("closed");
+      if (line_->broken) std::rethrow_exception(line_->broken);
       line_->reader.park();
     }
     auto frame = std::move(line_->heard.front());
@@ -246,4 +250,19 @@ TEST_CASE("a message of more items than were granted is refused before there are
   };
   CHECK(wire::split_items(message_of(64), 64).size() == 64);
   CHECK_THROWS_AS(wire::split_items(message_of(65), 64), tractor::DecodeError);
+}
+
+TEST_CASE("whatever ends the reading of a link ends what waits there, and no other link") {
+  with_peer({}, [](tractor::Portal portal, Line& line) {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }),
+                        tractor::TransportClosed);
+      });
+      trio::testing::wait_all_tasks_blocked();
+      line.broken = std::make_exception_ptr(std::bad_alloc());
+      line.reader.unpark_all();
+    });
+    CHECK(portal.open_calls() == 0);
+  });
 }

@@ -179,6 +179,11 @@ std::exception_ptr Peer::run_messages() {
     log(LogLevel::error, "ending the link with " + describe(id_) + ": " + error.what());
     return std::make_exception_ptr(
         TransportClosed("tractor: " + describe(id_) + " sent what is no message: " + error.what()));
+  } catch (std::exception const& error) {
+    // No memory, or no stack for another task: nobody else reads this link, so it is over.
+    log(LogLevel::error, "giving up the link with " + describe(id_) + ": " + error.what());
+    return std::make_exception_ptr(TransportClosed("tractor: the link with " + describe(id_) +
+                                                   " was given up: " + error.what()));
   }
   return nullptr;
 }
