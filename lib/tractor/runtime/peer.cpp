@@ -537,11 +537,13 @@ Cancellation Peer::cancellation_of(Served const& served) const {
   Cancellation cancellation{self_, false, served.scope.cause()};
   std::shared_ptr<ContextCore> const& context = served.context;
   if (context && context->cancel_called()) return cancellation;
-  if (served.cancelled_by_caller || (context && context->aborted())) {
+  if (served.cancelled_by_caller) {
     cancellation.canceller = id_;
   } else if (actor_.is_cancelled()) {
     cancellation.canceller = actor_.canceller();
     cancellation.of_actor = true;
+  } else if (context && context->aborted()) {
+    cancellation.canceller = id_;
   }
   return cancellation;
 }
