@@ -95,8 +95,9 @@ template <class P> class Context : public detail::Starting<P> {
   using detail::Starting<P>::Starting;
 
   // The stream; once. Not a checkpoint. Throws MisuseError before started(), or if it is open or
-  // the context cancelled; ClosedResourceError if it was closed; std::invalid_argument for a window
-  // of nothing; what the context has ended with. Mirrors Context.open_stream.
+  // this side has cancelled the context; ClosedResourceError if it was closed;
+  // std::invalid_argument for a window of nothing; what the context has ended with. Mirrors
+  // Context.open_stream.
   Stream<to_callee_of<P>, to_caller_of<P>> open_stream(StreamOptions const& options = {}) {
     this->open(options);
     return Stream<to_callee_of<P>, to_caller_of<P>>(this->core());
@@ -132,7 +133,8 @@ template <class P, class R> class CallerContext : public ContextBase {
  public:
   using ContextBase::ContextBase;
 
-  // The stream; as Context::open_stream. After the function has returned, it has what is unread.
+  // The stream; as Context::open_stream. After the function has returned, it has what is unread,
+  // if result() was not asked for before: until then, MisuseError after that.
   Stream<to_caller_of<P>, to_callee_of<P>> open_stream(StreamOptions const& options = {}) {
     open(options);
     return Stream<to_caller_of<P>, to_callee_of<P>>(core());

@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     tractor::Buffer payload(size);
     if (size > 0) std::memcpy(payload.data(), data, size);
     std::size_t total = 0;
-    for (auto const& item : tractor::wire::split_items(std::move(payload)))
+    for (auto const& item : tractor::wire::split_items(std::move(payload), size))
       total += item.size() + sizeof(tractor::wire::ItemSize);
     if (total != size) __builtin_trap();
   } catch (tractor::DecodeError const&) {}

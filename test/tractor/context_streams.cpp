@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -217,6 +218,29 @@ TEST_CASE("a sender waits where nobody reads: at the window, whichever that is")
   });
 }
 
+TEST_CASE("a window may be as large as its type allows: the peer does not take it for an attack") {
+  with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
+    daemon.open_context<send_some>(1000, [](auto& ctx) {
+      auto stream = ctx.open_stream({.window = std::numeric_limits<std::size_t>::max(),
+                                     .window_bytes = std::numeric_limits<std::size_t>::max()});
+      CHECK(all_of(stream) == first(1000));
+    });
+    CHECK_THROWS_AS(
+        daemon.open_context<send_some>(1, [](auto& ctx) { ctx.open_stream({.window_bytes = 0}); }),
+        std::invalid_argument);
+  });
+}
+
+TEST_CASE("a stream is not opened after something else had it thrown away") {
+  with_daemon(tractor::expose<send_for_ever>, [](tractor::Portal daemon) {
+    daemon.open_context<send_for_ever>([](auto& ctx) {
+      CHECK(trio::move_on_after(20ms, [&] { ctx.result(); }).cut_short);
+      CHECK_THROWS_AS(ctx.open_stream(), trio::MisuseError);
+      ctx.cancel();
+    });
+  });
+}
+
 TEST_CASE("D5: a consumer that leaves early keeps nobody from anything") {
   with_daemon(tractor::expose<send_some>, [](tractor::Portal daemon) {
     daemon.open_context<send_some>(5000, [&](auto& ctx) {
@@ -363,6 +387,35 @@ TEST_CASE("a stream that is left by an exception is aborted, never ended") {
         REQUIRE(remote);
         CHECK(remote->message() == "the true reason");
       });
+}
+
+namespace {
+
+// Leaves its stream by an exception that ends nobody's task, and stays.
+void abort_and_stay(tractor::Context<Numbers>& ctx) {
+  try {
+    auto stream = ctx.open_stream();
+    stream.send(1);
+    throw Broken("caught");
+  } catch (Broken const&) {}
+  trio::sleep_forever();
+}
+
+}  // namespace
+
+TEST_CASE("a callee that aborts its stream and stays is not waited for without end") {
+  with_daemon(tractor::expose<abort_and_stay>, [](tractor::Portal daemon) {
+    auto const error = thrown_by([&] {
+      trio::fail_after(5s, [&] {
+        daemon.with({.cancel_patience = 20ms}).open_context<abort_and_stay>([](auto& ctx) {
+          auto stream = ctx.open_stream();
+          while (stream.next()) {}
+        });
+      });
+    });
+    CAPTURE(trio::describe(error));
+    CHECK(trio::exception_cast<tractor::StreamAborted>(error));
+  });
 }
 
 namespace {

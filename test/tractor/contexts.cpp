@@ -510,6 +510,43 @@ TEST_CASE("a third party: who is cancelled by another learns by whom, and where,
   });
 }
 
+namespace {
+
+// Does not mind that its caller has left the stream.
+void stay(tractor::Context<Talk>& ctx) {
+  ctx.started(1);
+  auto stream = ctx.open_stream();
+  try {
+    stream.receive();
+  } catch (tractor::StreamAborted const&) {
+    told.push_back("aborted");
+  }
+  trio::sleep_forever();
+}
+
+}  // namespace
+
+TEST_CASE("who has left a stream is not who cancels its other side, when its actor is ended") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto daemon = nursery.start_actor("daemon", tractor::expose<stay, tell>);
+      auto const error = thrown_by([&] {
+        daemon.open_context<stay>([&](auto& ctx, int) {
+          try {
+            auto stream = ctx.open_stream();
+            throw Broken("caught");
+          } catch (Broken const&) {}
+          while (daemon.run<tell>().empty()) {}
+          daemon.cancel_actor();
+        });
+      });
+      auto const* cancelled = trio::exception_cast<tractor::ContextCancelled>(error);
+      REQUIRE(cancelled);
+      CHECK(cancelled->of_actor());
+    });
+  });
+}
+
 TEST_CASE("C16: cancelling a context ends what its callee has spawned") {
   with_daemon(tractor::expose<be_between>, [](tractor::Portal middle) {
     int pid = 0;

@@ -13,6 +13,7 @@
 #include <trio/exception_group.hpp>
 #include <trio/lowlevel.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -108,6 +109,7 @@ void ContextCore::start(Buffer value) {
     throw trio::MisuseError("tractor: started() after the end of the context of " + endpoint());
   if (is_started())
     throw trio::MisuseError("tractor: started() a second time in one context of " + endpoint());
+  check_payload_size(value, "what a context is started with");
   peer_->send(Lane::data, wire::Started{dialog_}, std::move(value));
   rules_.start();
 }
@@ -187,8 +189,7 @@ void ContextCore::interrupt(std::string const& why) {
 // --------------------------------------------------------------------------------- the stream
 
 void ContextCore::open_stream(StreamOptions const& options) {
-  if (options.window < 1 || options.window > std::numeric_limits<std::uint32_t>::max() ||
-      options.window_bytes < 1 || options.window_bytes > std::numeric_limits<std::int64_t>::max())
+  if (options.window < 1 || options.window_bytes < 1)
     throw std::invalid_argument("tractor: open_stream(): the window must let an item through");
   if (stream_ == Stream::open)
     throw trio::MisuseError("tractor: the stream of this context is open already");
@@ -199,12 +200,22 @@ void ContextCore::open_stream(StreamOptions const& options) {
   if (!is_started())
     throw trio::MisuseError("tractor: open_stream() before started() in the context of " +
                             endpoint());
-  if (cancel_requested())
+  // The peer sends nothing to who does not read, and does not say what.
+  if (rules_.is_deaf() && !is_over())
+    throw trio::MisuseError(
+        "tractor: open_stream() after result(): what the function has sent meanwhile was not kept; "
+        "open the stream before");
+  // What the caller has cancelled meanwhile is no misuse of the callee's: its next checkpoint
+  // tells.
+  if (cancel_called_)
     throw trio::MisuseError("tractor: open_stream() in a context that was cancelled");
   stream_ = Stream::open;
   options_ = options;
+  // "No limit" is more than can be granted.
   say_credit(rules_.set_window(
-      {static_cast<std::uint32_t>(options.window), std::uint64_t{options.window_bytes}}));
+      {static_cast<std::uint32_t>(
+           std::min<std::size_t>(options.window, std::numeric_limits<std::uint32_t>::max())),
+       std::min<std::uint64_t>(options.window_bytes, wire::largest_window_bytes)}));
   if (options.overrun == Overrun::wait) return;
   // What waited for this is judged as if it came now.
   for (auto& item : std::exchange(items_, {})) {
@@ -299,8 +310,10 @@ void ContextCore::flush_items() noexcept {
 }
 
 void ContextCore::wait_for_credit() {
-  auto const turn = sending_.guard();
   Waiting const waiting(*this);
+  auto const turn = sending_.guard();
+  // Whoever waits for its turn is not woken when the context ends, but gets its turn.
+  check_stream();
   while (rules_.is_heard() && rules_.outgoing() == Flow::open && !rules_.may_send()) {
     flush_items();
     credit_.park();
@@ -416,7 +429,8 @@ void ContextCore::on(wire::Started const&, Buffer value) {
 void ContextCore::on(wire::Yield const&, Buffer item) { accept(std::move(item)); }
 
 void ContextCore::on(wire::Yields const&, Buffer items) {
-  for (Buffer& item : wire::split_items(std::move(items))) accept(std::move(item));
+  for (Buffer& item : wire::split_items(std::move(items), rules_.granted()))
+    accept(std::move(item));
 }
 
 void ContextCore::on(wire::Stop const&, Buffer) {

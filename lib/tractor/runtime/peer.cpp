@@ -179,6 +179,11 @@ std::exception_ptr Peer::run_messages() {
     log(LogLevel::error, "ending the link with " + describe(id_) + ": " + error.what());
     return std::make_exception_ptr(
         TransportClosed("tractor: " + describe(id_) + " sent what is no message: " + error.what()));
+  } catch (std::exception const& error) {
+    // No memory, or no stack for another task: nobody else reads this link, so it is over.
+    log(LogLevel::error, "giving up the link with " + describe(id_) + ": " + error.what());
+    return std::make_exception_ptr(TransportClosed("tractor: the link with " + describe(id_) +
+                                                   " was given up: " + error.what()));
   }
   return nullptr;
 }
@@ -322,8 +327,10 @@ void Peer::on(wire::Return answer, Buffer result) {
   if (auto const call = take_call(answer.dialog)) {
     call->result = std::move(result);
     call->done.set();
-  } else if (auto const context = take_context(answer.dialog)) {
+  } else if (auto const context = find_context(answer.dialog)) {
+    // One that is refused stays, for the end of the link to end it.
     context->on(answer, std::move(result));
+    forget(*context);
   }
 }
 
@@ -335,10 +342,12 @@ void Peer::on(wire::Error answer, Buffer) {
   } else if (is_ours(answer.dialog)) {
     auto const context = find_context(answer.dialog);
     // The body begins before it hears of the end.
-    if (context && answer.after_started && !context->is_started())
+    if (context && answer.after_started && !context->is_started()) {
       context->keep_until_started(std::move(answer));
-    else if (take_context(answer.dialog))
+    } else if (context) {
       context->on(std::move(answer), {});
+      forget(*context);
+    }
   } else if (auto const served = find_context(answer.dialog)) {
     served->on(std::move(answer), {});
   }
@@ -489,7 +498,7 @@ void Peer::run_task(std::uint64_t dialog, Entry const& entry, Served& served, Bu
   else
     try_send(Lane::data, wire::Return{dialog}, std::move(result));
   if (!served.context) return;
-  contexts_.erase(dialog);
+  forget(*served.context);
   served.context->set_scope(nullptr);
   served.context->end(nullptr);
 }
@@ -528,11 +537,13 @@ Cancellation Peer::cancellation_of(Served const& served) const {
   Cancellation cancellation{self_, false, served.scope.cause()};
   std::shared_ptr<ContextCore> const& context = served.context;
   if (context && context->cancel_called()) return cancellation;
-  if (served.cancelled_by_caller || (context && context->aborted())) {
+  if (served.cancelled_by_caller) {
     cancellation.canceller = id_;
   } else if (actor_.is_cancelled()) {
     cancellation.canceller = actor_.canceller();
     cancellation.of_actor = true;
+  } else if (context && context->aborted()) {
+    cancellation.canceller = id_;
   }
   return cancellation;
 }
@@ -553,10 +564,8 @@ std::shared_ptr<ContextCore> Peer::find_context(std::uint64_t dialog) {
   return nullptr;
 }
 
-std::shared_ptr<ContextCore> Peer::take_context(std::uint64_t dialog) {
-  auto context = find_context(dialog);
-  if (context && contexts_.erase(dialog) > 0 && is_ours(dialog)) --opened_contexts_;
-  return context;
+void Peer::forget(ContextCore const& context) noexcept {
+  if (contexts_.erase(context.dialog()) > 0 && is_ours(context.dialog())) --opened_contexts_;
 }
 
 void Peer::open_context(FunctionId const& function, Buffer arguments, trio::Duration patience,
@@ -596,7 +605,14 @@ void Peer::finish(ContextCore& context, std::exception_ptr leaving, trio::Time d
     if (!rest) aborted = context.aborted();
     leaving = rest;
   }
-  if (!leaving) leaving = trio::detail::caught_from([&] { context.wait_over(); });
+  if (!leaving)
+    leaving = trio::detail::caught_from([&] {
+      if (!aborted) return context.wait_over();
+      // The error that the callee has left its stream by most often ends it, too, and says more.
+      // But it may as well stay.
+      static_cast<void>(trio::move_on_after(patience, [&] { context.wait_over(); }));
+      if (!context.is_over()) std::rethrow_exception(aborted);
+    });
   if (leaving) std::rethrow_exception(abandon(context, leaving, patience));
   std::exception_ptr const error = context.error() ? context.error() : aborted;
   if (!error || context.ended_as_we_wanted()) return;
@@ -613,7 +629,7 @@ std::exception_ptr Peer::abandon(ContextCore& context, std::exception_ptr const&
 
     ~Forget() {
       // What it still says nobody wants to hear.
-      if (peer.contexts_.erase(context.dialog()) > 0) --peer.opened_contexts_;
+      peer.forget(context);
       context.end(leaving);
     }
   } const forget{*this, context, leaving};

@@ -180,8 +180,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   template <class Message> void on(Message message, Buffer payload);
   // The context of that number; null if it has ended. Throws DecodeError if there never was one.
   std::shared_ptr<ContextCore> find_context(std::uint64_t dialog);
-  // The same, and forgets it, as it ends.
-  std::shared_ptr<ContextCore> take_context(std::uint64_t dialog);
+  // Forgets one that has ended, or that nobody waits for any more.
+  void forget(ContextCore const& context) noexcept;
   // Which of the two sides chose the number.
   bool is_ours(std::uint64_t dialog) const noexcept;
 

@@ -10,8 +10,7 @@ namespace tractor::wire {
 
 namespace {
 
-// More than anybody needs, and little enough that sums of it do not overflow.
-constexpr std::int64_t most_credit = std::int64_t(1) << 60;
+constexpr auto most_credit = static_cast<std::int64_t>(largest_window_bytes);
 
 [[noreturn]] void refuse(char const* message, char const* why) {
   throw DecodeError(std::string("tractor: a ") + message + " " + why);
@@ -91,8 +90,7 @@ void Dialog::on_credit(Grant grant) {
   // It may overtake the callee's Started, but nobody answers what he has not read.
   if (side_ == Side::callee) check_started("Credit");
   if (peer_is_deaf_) refuse("Credit", "from one who reads no more");
-  if (grant.bytes > static_cast<std::uint64_t>(most_credit) ||
-      credit_items_ + grant.items > most_credit ||
+  if (grant.bytes > largest_window_bytes || credit_items_ + grant.items > most_credit ||
       credit_bytes_ + static_cast<std::int64_t>(grant.bytes) > most_credit)
     refuse("Credit", "that is beyond all measure");
   credit_items_ += grant.items;

@@ -11,6 +11,9 @@ struct Window {
   std::uint64_t bytes = std::uint64_t(1) << 20;
 };
 
+// No window has more bytes, and no peer more credit: sums of it must not overflow.
+inline constexpr std::uint64_t largest_window_bytes = std::uint64_t(1) << 60;
+
 // What a reader lets its peer send.
 struct Grant {
   std::uint32_t items = 0;
@@ -58,6 +61,9 @@ class Dialog {
   bool is_deaf() const noexcept { return deaf_; }
 
   Window window() const noexcept { return window_; }
+
+  // How many items the peer may still send.
+  std::uint64_t granted() const noexcept { return static_cast<std::uint64_t>(granted_items_); }
 
   // What we do.
 

@@ -63,7 +63,7 @@ Buffer join_items(std::span<Buffer const> items, std::size_t size) {
   return payload;
 }
 
-std::vector<Buffer> split_items(Buffer payload) {
+std::vector<Buffer> split_items(Buffer payload, std::size_t most) {
   // One owner of all: each item counts.
   struct Shared {
     Buffer whole;
@@ -87,6 +87,8 @@ std::vector<Buffer> split_items(Buffer payload) {
     at += sizeof size;
     left -= sizeof size;
     if (size > left) throw DecodeError("tractor: an item that is longer than the message it is in");
+    if (items.size() == most)
+      throw DecodeError("tractor: more items in a message than were granted");
     ++shared->users;
     items.emplace_back(at, size, Shared::drop, shared);
     at += size;

@@ -252,8 +252,9 @@ Message decode_header(std::span<std::byte const> header);
 // The payload of a Yields, of `size` bytes: the items and as many ItemSizes.
 using ItemSize = std::uint32_t;
 Buffer join_items(std::span<Buffer const> items, std::size_t size);
-// The items of such a payload, none of them copied. Throws DecodeError.
-std::vector<Buffer> split_items(Buffer payload);
+// The items of such a payload, none of them copied. Throws DecodeError, also if there are more than
+// `most`: each costs more here than the four bytes that an empty one has on its way.
+std::vector<Buffer> split_items(Buffer payload, std::size_t most);
 
 // The name of a message's kind, for logs.
 char const* kind_name(Message const& message);

@@ -321,14 +321,16 @@ TEST_CASE("whatever a peer says, it is taken or refused, and never keeps more th
       for (int i = 0; i < 1000; ++i) {
         switch (random() % 12) {
           case 0:
-            rules.on_started();
+            // What is refused ends the dialog: mostly it is to go on for a while.
+            if (random() % 100 == 0 || (seed % 2 && !rules.is_started())) rules.on_started();
             break;
           case 1:
             if (random() % 50 == 0) rules.on_end_of_stream(Flow::stopped);
             break;
           case 2:
-            rules.on_credit(
-                {static_cast<std::uint32_t>(random()), std::uint64_t(random()) << random() % 40});
+            if (random() % 100 == 0)
+              rules.on_credit(
+                  {static_cast<std::uint32_t>(random()), std::uint64_t(random()) << random() % 40});
             break;
           case 3:
             if (random() % 100 == 0) rules.on_deaf();
@@ -340,17 +342,18 @@ TEST_CASE("whatever a peer says, it is taken or refused, and never keeps more th
             if (random() % 100 == 0) rules.on_return();
             break;
           case 6:
+            if (unread == 0) break;
             rules.read(random() % 100);
-            if (unread > 0) --unread;
+            --unread;
             break;
           default:
             if (rules.on_item(random() % 2 ? UINT64_MAX >> random() % 64 : random() % 10)) ++unread;
+            expect(unread <= Window().items, "more items than were granted");
         }
       }
     } catch (DecodeError const& error) {
       CHECK(std::string(error.what()).starts_with("tractor: a "));
     }
-    CHECK(unread <= 2000);
   }
 }
 
