@@ -12,6 +12,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace fan_out_test;
@@ -364,6 +365,33 @@ TEST_CASE("while_wanted works from the first subscriber to the last") {
       second.receive();
       CHECK(published > 0);
     });
+  });
+}
+
+TEST_CASE("tasks that share a subscription and leave after one item hold up no other") {
+  in_root([] {
+    Publisher<int> numbers("numbers");
+    auto subscription = numbers.topic().subscribe({.window = 1, .overrun = Overrun::drop_newest});
+    std::size_t received = 0;
+    std::size_t lags = 0;
+    trio::fail_after(5s, [&] {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        for (int i = 0; i < 3; ++i)
+          nursery.start_soon([&] {
+            try {
+              subscription.receive();
+              ++received;
+            } catch (tractor::Lagged const&) {
+              ++lags;
+            }
+          });
+        trio::testing::wait_all_tasks_blocked();
+        for (int i = 0; i < 3; ++i) numbers.publish_nowait("", i);
+        // So that the last one comes before the one before it was taken.
+        std::this_thread::sleep_for(50ms);
+      });
+    });
+    CHECK(received + lags == 3);
   });
 }
 

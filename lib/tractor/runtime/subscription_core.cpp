@@ -285,7 +285,14 @@ void SubscriptionCore::keep(Entry entry) {
 
 void SubscriptionCore::tell_missed(std::uint64_t count) {
   missed_ += count;
+  wake_next();
   if (options_.on_lag == trio::OnLag::raise) throw Lagged(count, handle_.name, handle_.publisher);
+}
+
+// A task that waits is woken for what comes, but one that is woken may get a Lagged that goes
+// before that, and never come again.
+void SubscriptionCore::wake_next() {
+  if (!waiting_.empty() || missing_ != 0) receivers_.unpark_one();
 }
 
 std::optional<detail::Arrival> SubscriptionCore::take() {
@@ -296,6 +303,7 @@ std::optional<detail::Arrival> SubscriptionCore::take() {
     waiting_bytes_ -= arrival.item.size();
     ++received_;
     count_read(arrival.item.size());
+    wake_next();
     return arrival;
   }
   if (auto const gap = std::exchange(missing_, 0)) tell_missed(gap);
