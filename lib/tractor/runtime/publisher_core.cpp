@@ -40,8 +40,7 @@ template <class Done> void wait_until(trio::lowlevel::ParkingLot& lot, Done done
 }  // namespace
 
 bool PublisherCore::Known::wants(std::string_view subject) const noexcept {
-  return ask.all ||
-         std::find(ask.subjects.begin(), ask.subjects.end(), subject) != ask.subjects.end();
+  return ask.all || std::binary_search(ask.subjects.begin(), ask.subjects.end(), subject);
 }
 
 // One item may exceed the bytes, or a large one would never be sent.
@@ -214,6 +213,8 @@ void PublisherCore::on_ask(wire::Ask ask) {
   if (ask.subscriber.empty() || ask.subscriber.size() > longest_id ||
       ask.subscriber.find('\0') != std::string::npos)
     throw DecodeError("tractor: an id that is none");
+  std::sort(ask.subjects.begin(), ask.subjects.end());
+  ask.subjects.erase(std::unique(ask.subjects.begin(), ask.subjects.end()), ask.subjects.end());
   auto const [at, is_new] = subscribers_.try_emplace(ask.subscriber);
   Known& known = at->second;
   // First what it wants now: where that is what it wanted, the numbers go on.
@@ -254,6 +255,8 @@ void PublisherCore::answer(Known& known) {
     return;
   }
   if (known.is_lossless() && ending_ == wire::Ending::none) {
+    // It was told where to connect to, and gets the rest there.
+    if (known.link) return;
     try {
       expect_link(known, state);
     } catch (std::exception const& error) {
@@ -292,6 +295,9 @@ void PublisherCore::serve_link(std::string const& id, ipc::Link& link) {
       auto const credit = decode<wire::Taken>(frame.header.bytes());
       auto const known = subscribers_.find(id);
       if (known == subscribers_.end()) return;
+      auto const& sent = known->second.sent;
+      if (credit.items > sent.items || credit.bytes > sent.bytes)
+        throw DecodeError("tractor: it says that it has read more than was sent");
       known->second.read = credit;
       room_.unpark_all();
     }
