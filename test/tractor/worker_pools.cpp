@@ -151,15 +151,14 @@ TEST_CASE("an unordered map gives what is there") {
 TEST_CASE("work that takes long shows that it goes on") {
   with_pool(1, [](WorkerPool const& pool) {
     std::vector<MapProgress> reports;
-    auto const results = pool.map<hold>(std::vector{0}, {.progress =
-                                                             [&](MapProgress const& progress) {
-                                                               reports.push_back(progress);
-                                                               // By another call, to the worker
-                                                               // that is busy.
-                                                               if (reports.size() == 1)
-                                                                 release_all(pool);
-                                                             },
-                                                         .every = 1ms});
+    auto const report = [&](MapProgress const& progress) {
+      // The first ones may come before the worker has begun.
+      if (progress.running == 0 && progress.done == 0) return;
+      reports.push_back(progress);
+      // By another call, to the worker that is busy.
+      if (reports.size() == 1) release_all(pool);
+    };
+    auto const results = pool.map<hold>(std::vector{0}, {.progress = report, .every = 1ms});
     CHECK(results == std::vector{0});
     REQUIRE(reports.size() >= 2);
     CHECK(reports.front().done == 0);
