@@ -369,6 +369,19 @@ TEST_CASE("while_wanted works from the first subscriber to the last") {
   });
 }
 
+TEST_CASE("the body of while_wanted may close the publisher") {
+  in_root([] {
+    Publisher<int> numbers("numbers");
+    auto subscription = numbers.topic().subscribe();
+    numbers.while_wanted([&] {
+      numbers.publish(1);
+      numbers.close();
+    });
+    CHECK_FALSE(numbers.is_wanted(""));
+    CHECK(values_of(subscription) == std::vector{1});
+  });
+}
+
 TEST_CASE("tasks that share a subscription and leave after one item hold up no other") {
   in_root([] {
     Publisher<int> numbers("numbers");
@@ -400,6 +413,8 @@ TEST_CASE("misuse of topics gets a sentence") {
   in_root([] {
     CHECK_THROWS_AS(Topic<int>().subscribe(), trio::MisuseError);
     CHECK_THROWS_AS(Publisher<int>("numbers", {.queue = 1}), std::invalid_argument);
+    CHECK_THROWS_AS(Publisher<int>("numbers", {.queue = std::size_t(1) << 32}),
+                    std::invalid_argument);
     Publisher<int> numbers("numbers");
     auto const topic = numbers.topic();
     std::string const zero(1, '\0');

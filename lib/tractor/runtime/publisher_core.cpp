@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -22,6 +23,9 @@ namespace {
 
 // How long what was published may still leave when the actor ends.
 constexpr std::chrono::seconds linger(1);
+
+// What ZeroMQ's option takes.
+constexpr std::size_t longest_queue = std::numeric_limits<int>::max();
 
 // No subscriber tells such an id as its own.
 constexpr std::size_t longest_id = 64;
@@ -54,6 +58,10 @@ std::shared_ptr<PublisherCore> PublisherCore::open(std::string name, std::string
     throw std::invalid_argument("tractor: the queue of publisher '" + name +
                                 "' must have room for " + std::to_string(wire::shortest_queue) +
                                 " messages at least");
+  if (options.queue > longest_queue)
+    throw std::invalid_argument("tractor: the queue of publisher '" + name +
+                                "' can have room for " + std::to_string(longest_queue) +
+                                " messages at most");
   return std::make_shared<PublisherCore>(LocalActor::current(), std::move(name), std::move(schema),
                                          options);
 }
@@ -108,7 +116,7 @@ void PublisherCore::require_room(std::string_view subject) {
 }
 
 bool PublisherCore::is_wanted(std::string_view subject) const noexcept {
-  return want_all_ != 0 || subjects_.contains(subject);
+  return ending_ == wire::Ending::none && (want_all_ != 0 || subjects_.contains(subject));
 }
 
 void PublisherCore::send(std::string_view subject, Buffer item) {
