@@ -73,15 +73,19 @@ struct Numbers {
 
   struct Iterator {
     Numbers* numbers;
+    int number = 0;
 
-    int operator*() const { return numbers->taken; }
+    int operator*() const {
+      ++numbers->taken;
+      return number;
+    }
 
     Iterator& operator++() {
-      ++numbers->taken;
+      ++number;
       return *this;
     }
 
-    bool operator==(std::default_sentinel_t) const { return numbers->taken == numbers->count; }
+    bool operator==(std::default_sentinel_t) const { return number == numbers->count; }
   };
 
   Iterator begin() { return {this}; }
@@ -134,6 +138,24 @@ TEST_CASE("results wait for their turn, and the range is not taken further ahead
                    {.ahead = 4, .progress = report, .every = 1ms});
     CHECK(taken == std::vector{4});
     CHECK(results == std::vector{0, 1, 2, 3, 4, 5, 6, 7});
+  });
+}
+
+TEST_CASE("an element is worked on before the range has the next one") {
+  with_pool(1, [](WorkerPool const& pool) {
+    auto numbers = trio::open_memory_channel<int>(1);
+    numbers.sender.send(1);
+    std::vector<int> results;
+    trio::fail_after(5s, [&] {
+      pool.map<square>(numbers.receiver, [&](int, int result) {
+        results.push_back(result);
+        if (results.size() < 3)
+          numbers.sender.send(result + 1);
+        else
+          numbers.sender.close();
+      });
+    });
+    CHECK(results == std::vector{1, 4, 25});
   });
 }
 
