@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <tractor/topic.hpp>
+#include <trio/errors.hpp>
 #include <trio/nursery.hpp>
 
 #include <cstddef>
@@ -22,8 +23,8 @@ class PublisherCore;
 
 struct PublisherOptions {
   // How many messages may wait, at this end, for a subscriber whose process does not take them (its
-  // scheduler is busy, or stopped), before it loses some; at least 64. As many more wait at its
-  // end.
+  // scheduler is busy, or stopped), before it loses some; at least 64, at most what an int holds.
+  // A thousand more wait at its end.
   std::size_t queue = 1000;
 };
 
@@ -122,7 +123,7 @@ template <class T> class Publisher {
     put(subject, value);
   }
 
-  // Whether somebody would get it. Not a checkpoint.
+  // Whether somebody would get it: nobody, once this is closed. Not a checkpoint.
   bool is_wanted(std::string_view subject) const { return end_.is_wanted(subject); }
 
   // Who has subscribed, in the order of their coming, and to which subjects how many have. Who
@@ -138,9 +139,9 @@ template <class T> class Publisher {
   // Waits until there is none; as wait_for_subscribers().
   void wait_until_unwanted() { end_.wait_until_unwanted(); }
 
-  // Waits for the first subscriber, runs `body`, and cancels it when the last subscriber has left.
-  // Throws, in a group, what the body throws, as a nursery does. A checkpoint. Mirrors how msgpub
-  // runs its function.
+  // Waits for the first subscriber, runs `body`, and cancels it when the last subscriber has left;
+  // not when this is closed, which the body may do. Throws, in a group, what the body throws, as a
+  // nursery does. A checkpoint. Mirrors how msgpub runs its function.
   template <class Body> void while_wanted(Body&& body) {
     constexpr bool callable = std::is_invocable_v<Body&>;
     static_assert(callable, "tractor: the body of while_wanted takes no arguments");
@@ -148,7 +149,11 @@ template <class T> class Publisher {
       wait_for_subscribers();
       trio::open_nursery([&](trio::Nursery& nursery) {
         nursery.start_soon({.name = "until nobody listens"}, [&] {
-          wait_until_unwanted();
+          try {
+            wait_until_unwanted();
+          } catch (trio::ClosedResourceError const&) {
+            return;
+          }
           nursery.cancel_scope().cancel("nobody listens any more");
         });
         std::invoke(body);

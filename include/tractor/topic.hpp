@@ -62,9 +62,9 @@ template <class T> class Topic {
 
   // Subscribes, and waits until the publisher has confirmed it: everything that is published from
   // then on is received, or counted. A checkpoint. Throws TransportClosed if the publisher is
-  // closed or gone; MisuseError for a handle of no publisher; SignatureMismatch if the publisher's
-  // program has another T; std::invalid_argument for a window of nothing, or a subject with a zero
-  // byte; NoRuntime outside of actors.
+  // closed or gone, StreamAborted if an exception is ending it; MisuseError for a handle of no
+  // publisher; SignatureMismatch if the publisher's program has another T; std::invalid_argument
+  // for a window of nothing, or a subject with a zero byte; NoRuntime outside of actors.
   Subscription<T> subscribe(SubscribeOptions options = {}) const {
     return Subscription<T>(detail::subscribe(handle_, schema_of<T>(), std::move(options)));
   }

@@ -88,9 +88,11 @@ template <auto F, class Range, class Consume> class TypedMapJob final : public M
       : next_(std::begin(range)), end_(std::end(range)), consume_(consume) {}
 
   std::unique_ptr<Item> pull() override {
+    // Not before it is asked for: the range may wait for it, and for what becomes of this one.
+    if (std::exchange(taken_, false)) ++next_;
     if (next_ == end_) return nullptr;
     auto item = std::make_unique<Work>(*next_);
-    ++next_;
+    taken_ = true;
     return item;
   }
 
@@ -123,6 +125,8 @@ template <auto F, class Range, class Consume> class TypedMapJob final : public M
 
   decltype(std::begin(std::declval<Range&>())) next_;
   decltype(std::end(std::declval<Range&>())) end_;
+  // The element at next_ was.
+  bool taken_ = false;
   Consume& consume_;
 };
 

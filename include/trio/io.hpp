@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <cstdint>
 
 namespace trio::lowlevel {
 
@@ -22,5 +23,13 @@ void notify_closing(int fd);
 // readiness, like ZeroMQ's, whose event another task may have consumed. Not a checkpoint. Throws
 // MisuseError outside a run.
 void notify_readable(int fd);
+
+// The same, but only when the run looks for input next: when no task is ready, or soon. So who is
+// woken by many calls is woken once. Costs next to nothing.
+void notify_readable_soon(int fd);
+
+// How often the run has looked for input so far. Not a checkpoint. Throws MisuseError outside a
+// run.
+std::uint64_t looks_for_input();
 
 }  // namespace trio::lowlevel

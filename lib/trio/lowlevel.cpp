@@ -71,4 +71,8 @@ void notify_closing(int fd) {
 
 void notify_readable(int fd) { Runner::current().poller().notify_readable(fd); }
 
+void notify_readable_soon(int fd) { Runner::current().poller().notify_readable_soon(fd); }
+
+std::uint64_t looks_for_input() { return Runner::current().polls(); }
+
 }  // namespace trio::lowlevel

@@ -84,7 +84,19 @@ std::size_t Poller::poll(Duration timeout) {
     if (int const error = update(event.data.fd, found->second))
       give_up(event.data.fd, found->second, error);
   }
-  return static_cast<std::size_t>(count);
+  return static_cast<std::size_t>(count) + notify_all();
+}
+
+std::size_t Poller::notify_all() {
+  for (int const fd : to_notify_) {
+    auto const found = by_fd_.find(fd);
+    // Not whoever has come to wait there since. epoll may stay armed: see poll().
+    if (found != by_fd_.end() && std::exchange(found->second.reader_to_notify, false))
+      wake_task(found->second.reader);
+  }
+  std::size_t const count = to_notify_.size();
+  to_notify_.clear();
+  return count;
 }
 
 void Poller::wake_task(Task*& waiter, std::exception_ptr error) {
@@ -141,6 +153,7 @@ void Poller::wait(int fd, Direction direction) {
   } const place{*this, fd, direction, task};
 
   waiters.in(direction) = task;
+  if (direction == Direction::read) waiters.reader_to_notify = false;
   ++waiters_;
   if (int const error = update(fd, waiters)) {
     waiters.in(direction) = nullptr;
@@ -180,6 +193,12 @@ void Poller::notify_readable(int fd) {
   if (found == by_fd_.end() || !found->second.reader) return;
   wake_task(found->second.reader);
   if (!found->second.writer) update(fd, found->second);
+}
+
+void Poller::notify_readable_soon(int fd) {
+  auto const found = by_fd_.find(fd);
+  if (found == by_fd_.end() || !found->second.reader) return;
+  if (!std::exchange(found->second.reader_to_notify, true)) to_notify_.push_back(fd);
 }
 
 }  // namespace trio::detail

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <exception>
 #include <unordered_map>
+#include <vector>
 
 namespace trio {
 
@@ -32,6 +33,10 @@ class Poller {
   void wait(int fd, Direction direction);
   void notify_closing(int fd);
   void notify_readable(int fd);
+  // The same by the next poll(), which must not sleep.
+  void notify_readable_soon(int fd);
+
+  bool has_to_notify() const noexcept { return !to_notify_.empty(); }
 
   // Readable when poll() has something to tell.
   int descriptor() const noexcept { return epoll_fd_; }
@@ -44,6 +49,8 @@ class Poller {
     Task* reader = nullptr;
     Task* writer = nullptr;
     bool registered = false;
+    // The reader that waits now is in to_notify_.
+    bool reader_to_notify = false;
 
     Task*& in(Direction direction) { return direction == Direction::read ? reader : writer; }
   };
@@ -55,6 +62,8 @@ class Poller {
   bool leave(int fd, Direction direction, Task const& task) noexcept;
   // Wakes who waits there, if anybody does.
   void wake_task(Task*& waiter, std::exception_ptr error = nullptr);
+  // As notify_readable_soon() has asked; returns how many.
+  std::size_t notify_all();
   // epoll refused this descriptor: wakes who waits for it with the reason.
   void give_up(int fd, Waiters& waiters, int error);
 
@@ -62,6 +71,7 @@ class Poller {
   int const wake_fd_;
   std::size_t waiters_ = 0;
   std::unordered_map<int, Waiters> by_fd_;
+  std::vector<int> to_notify_;
 };
 
 }  // namespace detail

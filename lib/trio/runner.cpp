@@ -290,7 +290,7 @@ std::int64_t Runner::look_at_clock() noexcept {
 
 Duration Runner::may_sleep(Primed& primed) {
   primed = Primed::no;
-  if (!ready_.empty()) return std::chrono::nanoseconds(0);
+  if (!ready_.empty() || poller_.has_to_notify()) return std::chrono::nanoseconds(0);
   Duration timeout = longest_sleep;
   if (!deadlines_.empty()) timeout = std::min(clock_->real_time_until(deadlines_.next()), timeout);
   if (!idle_waiters_.empty()) {

@@ -142,6 +142,8 @@ class Runner {
 
   Poller& poller() noexcept { return poller_; }
 
+  std::uint64_t polls() const noexcept { return polls_; }
+
   Switcher& switcher() noexcept { return switcher_; }
 
   ThreadCache& threads() noexcept { return threads_; }

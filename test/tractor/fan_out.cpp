@@ -12,6 +12,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace fan_out_test;
@@ -357,9 +358,10 @@ TEST_CASE("while_wanted works from the first subscriber to the last") {
       });
       trio::testing::wait_all_tasks_blocked();
       CHECK(published == 0);
-      auto first = numbers.topic().subscribe();
+      // It publishes more than they can take.
+      auto first = numbers.topic().subscribe({.on_lag = trio::OnLag::skip});
       first.receive();
-      auto second = numbers.topic().subscribe();
+      auto second = numbers.topic().subscribe({.on_lag = trio::OnLag::skip});
       first.close();
       second.receive();
       CHECK(published > 0);
@@ -367,10 +369,52 @@ TEST_CASE("while_wanted works from the first subscriber to the last") {
   });
 }
 
+TEST_CASE("the body of while_wanted may close the publisher") {
+  in_root([] {
+    Publisher<int> numbers("numbers");
+    auto subscription = numbers.topic().subscribe();
+    numbers.while_wanted([&] {
+      numbers.publish(1);
+      numbers.close();
+    });
+    CHECK_FALSE(numbers.is_wanted(""));
+    CHECK(values_of(subscription) == std::vector{1});
+  });
+}
+
+TEST_CASE("tasks that share a subscription and leave after one item hold up no other") {
+  in_root([] {
+    Publisher<int> numbers("numbers");
+    auto subscription = numbers.topic().subscribe({.window = 1, .overrun = Overrun::drop_newest});
+    std::size_t received = 0;
+    std::size_t lags = 0;
+    trio::fail_after(5s, [&] {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        for (int i = 0; i < 3; ++i)
+          nursery.start_soon([&] {
+            try {
+              subscription.receive();
+              ++received;
+            } catch (tractor::Lagged const&) {
+              ++lags;
+            }
+          });
+        trio::testing::wait_all_tasks_blocked();
+        for (int i = 0; i < 3; ++i) numbers.publish_nowait("", i);
+        // So that the last one comes before the one before it was taken.
+        std::this_thread::sleep_for(50ms);
+      });
+    });
+    CHECK(received + lags == 3);
+  });
+}
+
 TEST_CASE("misuse of topics gets a sentence") {
   in_root([] {
     CHECK_THROWS_AS(Topic<int>().subscribe(), trio::MisuseError);
     CHECK_THROWS_AS(Publisher<int>("numbers", {.queue = 1}), std::invalid_argument);
+    CHECK_THROWS_AS(Publisher<int>("numbers", {.queue = std::size_t(1) << 32}),
+                    std::invalid_argument);
     Publisher<int> numbers("numbers");
     auto const topic = numbers.topic();
     std::string const zero(1, '\0');

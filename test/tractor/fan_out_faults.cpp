@@ -2,16 +2,21 @@
 // Topics between processes, some of which are stopped, killed, or not what they say. E, F and a
 // number stand for the scenarios and faults of the project's list.
 #include "../../lib/tractor/ipc/zmq_context.hpp"
+#include "../../lib/tractor/ipc/zmq_transport.hpp"
+#include "../../lib/tractor/wire/fan_out.hpp"
 #include "../sanitized.hpp"
 #include "fan_out.hpp"
 
 #include <trio/errors.hpp>
 
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -302,6 +307,45 @@ void write_garbage(std::string const& endpoint) {
 
 }  // namespace
 
+namespace {
+
+// Has the word, but minds no rule.
+class Stranger {
+ public:
+  explicit Stranger(tractor::detail::TopicHandle const& handle)
+      : socket_(context_, zmq::socket_type::xsub) {
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.set(zmq::sockopt::plain_username, handle.word);
+    socket_.connect(handle.endpoint);
+  }
+
+  void say(std::string_view text) { socket_.send(zmq::buffer(text), zmq::send_flags::none); }
+
+  // As a true subscriber; returns the answer.
+  tractor::wire::State ask(tractor::wire::Ask const& ask) {
+    auto const topic = "p" + ask.subscriber + std::string(1, '\0');
+    say("\1" + topic);
+    say("\2" + std::string(tractor::Bytes(tractor::encode(ask)).text()));
+    for (;;) {
+      zmq::message_t heard;
+      while (!socket_.recv(heard, zmq::recv_flags::dontwait)) trio::lowlevel::checkpoint();
+      // It may have chosen to hear all.
+      if (!heard.to_string_view().starts_with(topic)) continue;
+      std::span<std::byte const> const bytes(heard.data<std::byte>(), heard.size());
+      return tractor::decode<tractor::wire::State>(
+          bytes.subspan(topic.size() + sizeof(tractor::ipc::Stamp)));
+    }
+  }
+
+  void leave(std::string const& id) { say(std::string("\0p", 2).append(id).append(1, '\0')); }
+
+ private:
+  zmq::context_t context_;
+  zmq::socket_t socket_;
+};
+
+}  // namespace
+
 TEST_CASE("F17: a stranger, garbage, and a subscriber that talks nonsense disturb nobody") {
   in_root([] {
     Publisher<int> numbers("numbers");
@@ -321,16 +365,13 @@ TEST_CASE("F17: a stranger, garbage, and a subscriber that talks nonsense distur
     CHECK_THROWS_AS(Topic<int>(wrong).subscribe(), tractor::TransportClosed);
     works();
     // One that does, and misuses it.
-    zmq::context_t context;
-    zmq::socket_t stranger(context, zmq::socket_type::xsub);
-    stranger.set(zmq::sockopt::linger, 0);
-    stranger.set(zmq::sockopt::plain_username, handle.word);
-    stranger.connect(handle.endpoint);
+    Stranger stranger(handle);
     auto const say = [&](std::string const& text) {
-      stranger.send(zmq::buffer(text), zmq::send_flags::none);
-      // So that it has been heard.
-      auto other = numbers.topic().subscribe();
-      other.close();
+      stranger.say(text);
+      // The answer shows that it has been heard.
+      stranger.ask({.subscriber = "stranger", .subjects = {"a", "a"}});
+      CHECK(numbers.subjects() == std::map<std::string, std::size_t>{{"a", 1}});
+      stranger.leave("stranger");
       while (numbers.subscribers().size() > 1) trio::lowlevel::checkpoint();
       works();
     };
@@ -342,6 +383,56 @@ TEST_CASE("F17: a stranger, garbage, and a subscriber that talks nonsense distur
   });
 }
 
+TEST_CASE("F17: a subscriber that says it has read more than was sent is dropped") {
+  in_root([] {
+    Publisher<int> numbers("numbers");
+    Stranger stranger(handle_of(numbers.topic()));
+    tractor::wire::Ask const ask{
+        .subscriber = "stranger", .all = true, .window = 1, .window_bytes = 1};
+    auto const state = stranger.ask(ask);
+    // Whoever asks again before it has come gets no second link.
+    stranger.say(std::string("\2").append(tractor::Bytes(tractor::encode(ask)).text()));
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      auto const transport = tractor::ipc::make_zmq_transport(nursery, {});
+      auto const link = transport->connect(state.endpoint, state.identity);
+      trio::fail_after(5s, [&] {
+        link->wait_connected();
+        numbers.wait_for_subscribers();
+        numbers.publish(1);
+        link->send(tractor::ipc::Lane::control, {tractor::encode(tractor::wire::Taken{2, 2}), {}});
+        numbers.publish(2);
+        numbers.wait_until_unwanted();
+      });
+      nursery.cancel_scope().cancel();
+    });
+  });
+}
+
+namespace {
+
+tractor::detail::TopicHandle handle_at(zmq::socket_t& impostor) {
+  tractor::detail::TopicHandle handle;
+  handle.name = "impostor";
+  handle.endpoint = impostor.get(zmq::sockopt::last_endpoint);
+  handle.word = "word";
+  handle.schema = tractor::schema_of<int>();
+  return handle;
+}
+
+// Waits for one; returns its own topic, with the zero byte behind it.
+std::string subscriber_at(zmq::socket_t& impostor) {
+  zmq::message_t heard;
+  for (;;) {
+    if (impostor.recv(heard, zmq::recv_flags::dontwait)) {
+      auto const text = heard.to_string();
+      if (text.starts_with("\1p")) return text.substr(1);
+    }
+    trio::lowlevel::checkpoint();
+  }
+}
+
+}  // namespace
+
 TEST_CASE("F17: a publisher that talks nonsense loses its subscribers, and they are told") {
   in_root([] {
     tractor::ipc::ZmqContext context;
@@ -351,11 +442,7 @@ TEST_CASE("F17: a publisher that talks nonsense loses its subscribers, and they 
     impostor.set(zmq::sockopt::plain_server, true);
     impostor.set(zmq::sockopt::zap_domain, "impostor");
     impostor.bind("tcp://127.0.0.1:*");
-    tractor::detail::TopicHandle handle;
-    handle.name = "impostor";
-    handle.endpoint = impostor.get(zmq::sockopt::last_endpoint);
-    handle.word = "word";
-    handle.schema = tractor::schema_of<int>();
+    auto const handle = handle_at(impostor);
     for (std::string const& nonsense :
          {std::string(), std::string("x"), std::string(1, '\0'), std::string(40, '\0')}) {
       CAPTURE(nonsense.size());
@@ -366,17 +453,63 @@ TEST_CASE("F17: a publisher that talks nonsense loses its subscribers, and they 
           CHECK((trio::exception_cast<tractor::TransportClosed>(error) ||
                  trio::exception_cast<tractor::DecodeError>(error)));
         });
-        zmq::message_t heard;
-        std::string topic;
-        while (topic.empty()) {
-          if (impostor.recv(heard, zmq::recv_flags::dontwait)) {
-            auto const text = heard.to_string();
-            if (text.starts_with("\1p")) topic = text.substr(1);
-          }
-          trio::lowlevel::checkpoint();
-        }
+        auto const topic = subscriber_at(impostor);
         impostor.send(zmq::buffer(topic + nonsense), zmq::send_flags::none);
       });
     }
+  });
+}
+
+TEST_CASE("F17: a publisher that sends more than there is room for is left") {
+  in_root([] {
+    namespace wire = tractor::wire;
+    tractor::ipc::ZmqContext context;
+    context.door().open("impostor", "word");
+    zmq::socket_t impostor(context.raw(), zmq::socket_type::xpub);
+    impostor.set(zmq::sockopt::linger, 0);
+    impostor.set(zmq::sockopt::plain_server, true);
+    impostor.set(zmq::sockopt::zap_domain, "impostor");
+    impostor.bind("tcp://127.0.0.1:*");
+    auto const handle = handle_at(impostor);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      auto const transport =
+          tractor::ipc::make_zmq_transport(nursery, {.kind = tractor::TransportKind::tcp});
+      auto const listener = transport->listen("impostor");
+      auto const link = listener->expect("somebody");
+      trio::Event left;
+      trio::Event read;
+      nursery.start_soon([&] {
+        auto subscription = Topic<int>(handle).subscribe({.window = 2, .overrun = Overrun::wait});
+        left.wait();
+        CHECK(subscription.receive().value == 0);
+        CHECK(subscription.receive().value == 1);
+        CHECK_THROWS_AS(subscription.receive(), tractor::TransportClosed);
+        read.set();
+      });
+      auto const topic = subscriber_at(impostor);
+      wire::State state;
+      state.number = 1;
+      state.endpoint = listener->endpoint();
+      state.identity = "somebody";
+      auto const told = tractor::Bytes(tractor::encode(state));
+      impostor.send(zmq::buffer(topic + std::string(sizeof(tractor::ipc::Stamp), '\0') +
+                                std::string(told.text())),
+                    zmq::send_flags::none);
+      link->wait_connected();
+      state.identity.clear();
+      link->send(tractor::ipc::Lane::data, {tractor::encode(wire::OnLink(state)), {}});
+      for (int i = 0; i < 4; ++i) {
+        auto const number = static_cast<std::uint64_t>(i);
+        link->send(tractor::ipc::Lane::data,
+                   {tractor::encode(wire::OnLink(wire::Item{"", number, number})),
+                    tractor::detail::encode_item<int>(i)});
+      }
+      trio::fail_after(5s, [&] {
+        CHECK_THROWS_AS(link->receive(), tractor::TransportClosed);
+        left.set();
+        read.wait();
+      });
+      nursery.cancel_scope().cancel();
+    });
   });
 }

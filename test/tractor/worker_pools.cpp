@@ -73,15 +73,19 @@ struct Numbers {
 
   struct Iterator {
     Numbers* numbers;
+    int number = 0;
 
-    int operator*() const { return numbers->taken; }
+    int operator*() const {
+      ++numbers->taken;
+      return number;
+    }
 
     Iterator& operator++() {
-      ++numbers->taken;
+      ++number;
       return *this;
     }
 
-    bool operator==(std::default_sentinel_t) const { return numbers->taken == numbers->count; }
+    bool operator==(std::default_sentinel_t) const { return number == numbers->count; }
   };
 
   Iterator begin() { return {this}; }
@@ -137,6 +141,24 @@ TEST_CASE("results wait for their turn, and the range is not taken further ahead
   });
 }
 
+TEST_CASE("an element is worked on before the range has the next one") {
+  with_pool(1, [](WorkerPool const& pool) {
+    auto numbers = trio::open_memory_channel<int>(1);
+    numbers.sender.send(1);
+    std::vector<int> results;
+    trio::fail_after(5s, [&] {
+      pool.map<square>(numbers.receiver, [&](int, int result) {
+        results.push_back(result);
+        if (results.size() < 3)
+          numbers.sender.send(result + 1);
+        else
+          numbers.sender.close();
+      });
+    });
+    CHECK(results == std::vector{1, 4, 25});
+  });
+}
+
 TEST_CASE("an unordered map gives what is there") {
   with_pool(2, [](WorkerPool const& pool) {
     std::vector<int> results;
@@ -151,15 +173,14 @@ TEST_CASE("an unordered map gives what is there") {
 TEST_CASE("work that takes long shows that it goes on") {
   with_pool(1, [](WorkerPool const& pool) {
     std::vector<MapProgress> reports;
-    auto const results = pool.map<hold>(std::vector{0}, {.progress =
-                                                             [&](MapProgress const& progress) {
-                                                               reports.push_back(progress);
-                                                               // By another call, to the worker
-                                                               // that is busy.
-                                                               if (reports.size() == 1)
-                                                                 release_all(pool);
-                                                             },
-                                                         .every = 1ms});
+    auto const report = [&](MapProgress const& progress) {
+      // The first ones may come before the worker has begun.
+      if (progress.running == 0 && progress.done == 0) return;
+      reports.push_back(progress);
+      // By another call, to the worker that is busy.
+      if (reports.size() == 1) release_all(pool);
+    };
+    auto const results = pool.map<hold>(std::vector{0}, {.progress = report, .every = 1ms});
     CHECK(results == std::vector{0});
     REQUIRE(reports.size() >= 2);
     CHECK(reports.front().done == 0);

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 using trio::lowlevel::checkpoint;
 using trio::lowlevel::notify_closing;
 using trio::lowlevel::notify_readable;
+using trio::lowlevel::notify_readable_soon;
 using trio::lowlevel::wait_readable;
 using trio::lowlevel::wait_writable;
 using trio::testing::wait_all_tasks_blocked;
@@ -680,4 +681,48 @@ TEST_CASE("outside of a run notify_closing does nothing: a socket may outlive it
   trio::run([&] { wait_writable(pair.a); });
   notify_closing(pair.a);
   CHECK_THROWS_AS(notify_readable(pair.a), trio::MisuseError);
+}
+
+TEST_CASE("notify_readable_soon wakes who waits to read when the run looks for input, and once") {
+  Pair pair;
+  trio::run([&] {
+    int woken = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      auto const wait = [&] {
+        wait_readable(pair.a);
+        ++woken;
+      };
+      // Nobody waits yet.
+      notify_readable_soon(pair.a);
+      nursery.start_soon(wait);
+      wait_all_tasks_blocked();
+      CHECK(woken == 0);
+      auto const looks = trio::lowlevel::looks_for_input();
+      trio::testing::assert_no_checkpoints([&] {
+        for (int i = 0; i < 3; ++i) notify_readable_soon(pair.a);
+      });
+      while (trio::lowlevel::looks_for_input() == looks) {
+        CHECK(woken == 0);
+        checkpoint();
+      }
+      checkpoint();
+      CHECK(woken == 1);
+      // Who comes after that one has left by another way is not meant.
+      trio::CancelScope scope;
+      nursery.start_soon([&] {
+        notify_readable_soon(pair.a);
+        scope.cancel();
+      });
+      static_cast<void>(scope.enter([&] { wait_readable(pair.a); }));
+      CHECK(scope.cancelled_caught());
+      nursery.start_soon(wait);
+      wait_all_tasks_blocked();
+      CHECK(woken == 1);
+      // Nothing is ready: the run does not sleep.
+      nursery.start_soon([&] { notify_readable_soon(pair.a); });
+      trio::fail_after(1s, [&] {
+        while (woken == 1) trio::sleep(1ms);
+      });
+    });
+  });
 }

@@ -101,8 +101,21 @@ bool ZmqSocket::send(std::span<zmq::message_t> parts) {
     }
   }
   // A failure is news as well: that the peer is gone.
-  if (!sent || (!state_->will_ask && is_readable(*state_))) look_again();
+  if (!sent || is_news(*state_)) look_again();
   return sent;
+}
+
+bool ZmqSocket::is_news(State& state) {
+  if (state.will_ask) return false;
+  if (state.parked) {
+    auto const looks = trio::lowlevel::looks_for_input();
+    if (std::exchange(state.asked_at, looks) == looks) {
+      trio::lowlevel::notify_readable_soon(state.fd);
+      state.will_ask = true;
+      return false;
+    }
+  }
+  return is_readable(state);
 }
 
 void ZmqSocket::look_again() {

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,7 +47,10 @@ class ZmqReader {
 // A ZeroMQ socket that is read by a task, woken by the run loop's epoll. For the run's thread only.
 //
 // ZeroMQ's descriptor tells of news once, whoever consumes them, and sending consumes them too.
-// Therefore every send looks whether something is to be read now and wakes the task if so.
+// Therefore something must look, after every send and before the run loop sleeps, whether something
+// is to be read now. That is a system call: so the first send since the run loop has looked for
+// input does it at once, which suits those who wait for answers; after all others the task does it
+// once, when the run loop looks again.
 class ZmqSocket {
  public:
   // `context` must outlive it. Throws zmq::error_t.
@@ -88,6 +92,8 @@ class ZmqSocket {
     bool parked = false;
     // The task is going to ask whether there is something to read.
     bool will_ask = false;
+    // How often the run loop had looked for input when a send has asked that.
+    std::uint64_t asked_at = 0;
     // Look again before waiting: something has come, or was asked for, while the task was at work.
     bool stale = false;
     ZmqMessage message = {};
@@ -97,6 +103,8 @@ class ZmqSocket {
   static void read_all(State& state);
   static bool read_one(State& state);
   static bool is_readable(State& state);
+  // After a send: whether something is to be read now, or whether the task will ask.
+  static bool is_news(State& state);
 
   ZmqContext& context_;
   std::shared_ptr<State> const state_;

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -22,6 +23,9 @@ namespace {
 
 // How long what was published may still leave when the actor ends.
 constexpr std::chrono::seconds linger(1);
+
+// What ZeroMQ's option takes.
+constexpr std::size_t longest_queue = std::numeric_limits<int>::max();
 
 // No subscriber tells such an id as its own.
 constexpr std::size_t longest_id = 64;
@@ -40,8 +44,7 @@ template <class Done> void wait_until(trio::lowlevel::ParkingLot& lot, Done done
 }  // namespace
 
 bool PublisherCore::Known::wants(std::string_view subject) const noexcept {
-  return ask.all ||
-         std::find(ask.subjects.begin(), ask.subjects.end(), subject) != ask.subjects.end();
+  return ask.all || std::binary_search(ask.subjects.begin(), ask.subjects.end(), subject);
 }
 
 // One item may exceed the bytes, or a large one would never be sent.
@@ -55,6 +58,10 @@ std::shared_ptr<PublisherCore> PublisherCore::open(std::string name, std::string
     throw std::invalid_argument("tractor: the queue of publisher '" + name +
                                 "' must have room for " + std::to_string(wire::shortest_queue) +
                                 " messages at least");
+  if (options.queue > longest_queue)
+    throw std::invalid_argument("tractor: the queue of publisher '" + name +
+                                "' can have room for " + std::to_string(longest_queue) +
+                                " messages at most");
   return std::make_shared<PublisherCore>(LocalActor::current(), std::move(name), std::move(schema),
                                          options);
 }
@@ -109,7 +116,7 @@ void PublisherCore::require_room(std::string_view subject) {
 }
 
 bool PublisherCore::is_wanted(std::string_view subject) const noexcept {
-  return want_all_ != 0 || subjects_.contains(subject);
+  return ending_ == wire::Ending::none && (want_all_ != 0 || subjects_.contains(subject));
 }
 
 void PublisherCore::send(std::string_view subject, Buffer item) {
@@ -214,6 +221,8 @@ void PublisherCore::on_ask(wire::Ask ask) {
   if (ask.subscriber.empty() || ask.subscriber.size() > longest_id ||
       ask.subscriber.find('\0') != std::string::npos)
     throw DecodeError("tractor: an id that is none");
+  std::sort(ask.subjects.begin(), ask.subjects.end());
+  ask.subjects.erase(std::unique(ask.subjects.begin(), ask.subjects.end()), ask.subjects.end());
   auto const [at, is_new] = subscribers_.try_emplace(ask.subscriber);
   Known& known = at->second;
   // First what it wants now: where that is what it wanted, the numbers go on.
@@ -254,6 +263,8 @@ void PublisherCore::answer(Known& known) {
     return;
   }
   if (known.is_lossless() && ending_ == wire::Ending::none) {
+    // It was told where to connect to, and gets the rest there.
+    if (known.link) return;
     try {
       expect_link(known, state);
     } catch (std::exception const& error) {
@@ -292,6 +303,9 @@ void PublisherCore::serve_link(std::string const& id, ipc::Link& link) {
       auto const credit = decode<wire::Taken>(frame.header.bytes());
       auto const known = subscribers_.find(id);
       if (known == subscribers_.end()) return;
+      auto const& sent = known->second.sent;
+      if (credit.items > sent.items || credit.bytes > sent.bytes)
+        throw DecodeError("tractor: it says that it has read more than was sent");
       known->second.read = credit;
       room_.unpark_all();
     }

@@ -58,6 +58,7 @@ class PublisherCore final : public std::enable_shared_from_this<PublisherCore>, 
   };
 
   struct Known {
+    // Its subjects in order, each once.
     wire::Ask ask;
     // In which order they came.
     std::uint64_t place = 0;

@@ -158,10 +158,10 @@ void SubscriptionCore::on_message(std::string_view topic, ipc::Stamp const& stam
     return on_item(*subject, stamp, std::move(payload));
   try {
     auto const state = decode<wire::State>(payload.bytes());
-    if (state.identity.empty())
-      on_state(state);
-    else
+    if (is_lossless() && !state.identity.empty())
       connect_link(state);
+    else
+      on_state(state);
   } catch (std::exception const&) {
     finish(std::current_exception());
   }
@@ -273,8 +273,14 @@ bool SubscriptionCore::make_room(std::size_t size) {
 
 void SubscriptionCore::keep(Entry entry) {
   std::size_t const size = entry.arrival.item.size();
-  // One that is to lose nothing has said what it has room for.
-  if (!is_lossless() && !make_room(size)) return miss(1);
+  if (is_lossless()) {
+    // It has said what it has room for.
+    if (waiting_.size() >= options_.window || waiting_bytes_ >= options_.window_bytes)
+      return finish(std::make_exception_ptr(
+          TransportClosed("tractor: " + about() + " has sent more than there was room for")));
+  } else if (!make_room(size)) {
+    return miss(1);
+  }
   entry.gap = std::exchange(missing_, 0);
   waiting_.push_back(std::move(entry));
   waiting_bytes_ += size;
@@ -285,7 +291,14 @@ void SubscriptionCore::keep(Entry entry) {
 
 void SubscriptionCore::tell_missed(std::uint64_t count) {
   missed_ += count;
+  wake_next();
   if (options_.on_lag == trio::OnLag::raise) throw Lagged(count, handle_.name, handle_.publisher);
+}
+
+// A task that waits is woken for what comes, but one that is woken may get a Lagged that goes
+// before that, and never come again.
+void SubscriptionCore::wake_next() {
+  if (!waiting_.empty() || missing_ != 0) receivers_.unpark_one();
 }
 
 std::optional<detail::Arrival> SubscriptionCore::take() {
@@ -296,6 +309,7 @@ std::optional<detail::Arrival> SubscriptionCore::take() {
     waiting_bytes_ -= arrival.item.size();
     ++received_;
     count_read(arrival.item.size());
+    wake_next();
     return arrival;
   }
   if (auto const gap = std::exchange(missing_, 0)) tell_missed(gap);

@@ -85,6 +85,8 @@ class SubscriptionCore final : public std::enable_shared_from_this<SubscriptionC
   // What has come; throws Lagged.
   std::optional<detail::Arrival> take();
   void tell_missed(std::uint64_t count);
+  // There may be more than as many were woken for.
+  void wake_next();
   void check_over() const;
   void count_read(std::size_t bytes);
 
