@@ -143,12 +143,13 @@ template <class In, class Out> class Stream {
   Stream(Stream&&) noexcept = default;
   Stream& operator=(Stream&&) noexcept = default;
 
-  // Sends, after waiting for room at the other end; a checkpoint always. Tasks that wait send in
-  // the order in which they came. Cancelled: nothing was sent. To a side that has closed its stream
-  // or has returned, sends nothing, and says nothing. Throws the error or the ContextCancelled that
-  // the context has ended with; TransportClosed or ActorDied if the link is over;
-  // ClosedResourceError if this end was closed (also meanwhile) or is after send_eof();
-  // EncodeError. Mirrors MsgStream.send.
+  // Sends, after waiting for room at the other end; a checkpoint always. Small items leave
+  // together, at the latest when no task is ready to run any more: who computes for long after a
+  // small one lets others run first. Tasks that wait send in the order in which they came.
+  // Cancelled: nothing was sent. To a side that has closed its stream or has returned, sends
+  // nothing, and says nothing. Throws the error or the ContextCancelled that the context has ended
+  // with; TransportClosed or ActorDied if the link is over; ClosedResourceError if this end was
+  // closed (also meanwhile) or is after send_eof(); EncodeError. Mirrors MsgStream.send.
   template <class T = Out> void send(T&& item) {
     if constexpr (!std::is_void_v<Out> && std::is_convertible_v<T&&, Out>) {
       if constexpr (std::is_same_v<std::remove_cvref_t<T>, Out>)

@@ -15,8 +15,9 @@ namespace trio {
 // a file on a disk never lets anybody wait, so that writing it holds up the whole run.) While the
 // stream is open, what the descriptor stands for is in non-blocking mode, also for other
 // descriptors and processes that share it: give it your standard output only if nobody else uses
-// that. Two streams on one open file (a terminal's standard input and output) share that mode, which
-// the first that is closed gives back: close both together. Mirrors trio.lowlevel.FdStream, with FdReceiveStream.
+// that. Two streams on one open file (a terminal's standard input and output) share that mode,
+// which the first that is closed gives back: close both together. Mirrors trio.lowlevel.FdStream,
+// with FdReceiveStream.
 class FdSendStream final : public SendStream {
  public:
   // Throws std::system_error if the descriptor is not open.

@@ -12,8 +12,8 @@ namespace trio::lowlevel {
 
 // A child of this process, however it came to be, held by its pidfd: the number is never taken for
 // that of another process. Never outlives its owner: destroying it kills and reaps it, and waits
-// for that without letting other tasks run; no task may be in its functions then (see end()). For one
-// run's thread only.
+// for that without letting other tasks run; no task may be in its functions then (see end()). For
+// one run's thread only.
 class OwnedChild {
  public:
   // The child `pid`, which nobody else reaps, and its pidfd.

@@ -128,8 +128,8 @@ class ProcessError : public std::runtime_error {
   std::shared_ptr<std::string const> last_words_;
 };
 
-// What is called with each line of a program's output, without the \n at its end. It is called in a task of
-// run_process(), and may park: the program then waits too, when its pipe is full.
+// What is called with each line of a program's output, without the \n at its end. It is called in a
+// task of run_process(), and may park: the program then waits too, when its pipe is full.
 using LineHandler = std::function<void(std::string_view line)>;
 
 struct RunProcessOptions {
@@ -163,8 +163,8 @@ struct RunProcessOptions {
 //
 // Cancelled, or if a handler throws: the program is ended as Process::terminate() does, or by
 // `deliver_cancel`, and waited for. Throws ProcessError if it fails (with `check`),
-// std::system_error if it cannot be started, and what a handler or `deliver_cancel` throws, as it is
-// (MultipleErrors if more than one does). Reports to nursery.start() the process's number. A
+// std::system_error if it cannot be started, and what a handler or `deliver_cancel` throws, as it
+// is (MultipleErrors if more than one does). Reports to nursery.start() the process's number. A
 // checkpoint. Mirrors trio.run_process.
 CompletedProcess run_process(std::vector<std::string> command,
                              RunProcessOptions const& options = {},

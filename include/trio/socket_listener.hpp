@@ -63,10 +63,10 @@ inline constexpr int largest_backlog = 65535;
 
 // Listens at `path` as a Unix socket; see SocketAddress::unix_path. A name that a dead process left
 // behind is taken over; one that somebody still has, or that is no socket, is not (EADDRINUSE,
-// EEXIST). The socket gets the permissions that the process's umask leaves; a relative path is removed
-// only from where it was bound. The directory is locked (flock) meanwhile: in one that strangers may
-// open, they can make this wait, so bound it by fail_after. A checkpoint. Throws std::system_error if
-// it cannot be had.
+// EEXIST). The socket gets the permissions that the process's umask leaves; a relative path is
+// removed only from where it was bound. The directory is locked (flock) meanwhile: in one that
+// strangers may open, they can make this wait, so bound it by fail_after. A checkpoint. Throws
+// std::system_error if it cannot be had.
 SocketListener open_unix_listener(std::string const& path, int backlog = largest_backlog);
 
 // What serves a connection, in a task of its own; the stream is closed when it ends.

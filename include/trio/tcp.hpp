@@ -71,8 +71,8 @@ struct TcpListenOptions {
 std::vector<SocketListener> open_tcp_listeners(std::uint16_t port,
                                                TcpListenOptions const& options = {});
 
-// Serves TCP connections: open_tcp_listeners() and serve_listeners() in one, the handlers in a nursery
-// of its own. For one of yours, which lets them finish, call those two.
+// Serves TCP connections: open_tcp_listeners() and serve_listeners() in one, the handlers in a
+// nursery of its own. For one of yours, which lets them finish, call those two.
 //
 //   auto addresses = nursery.start(trio::serve_tcp, echo, 0, trio::TcpListenOptions{});
 void serve_tcp(StreamHandler handler, std::uint16_t port, TcpListenOptions const& options = {},

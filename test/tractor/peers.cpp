@@ -266,3 +266,27 @@ TEST_CASE("whatever ends the reading of a link ends what waits there, and no oth
     CHECK(portal.open_calls() == 0);
   });
 }
+
+TEST_CASE("what a callee has ended with is not lost with the link, though its start never came") {
+  with_peer({}, [](tractor::Portal portal, Line& line) {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        auto const error =
+            thrown_by([&] { portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }); });
+        auto const* remote = trio::exception_cast<tractor::RemoteActorError>(error);
+        CAPTURE(trio::describe(error));
+        REQUIRE(remote);
+        CHECK(remote->boxed().message == "no such number");
+      });
+      trio::testing::wait_all_tasks_blocked();
+      REQUIRE(line.last<wire::Start>());
+      line.say(wire::Error{.dialog = line.last<wire::Start>()->dialog,
+                           .error = {.type = "std::out_of_range", .message = "no such number"},
+                           .after_started = true});
+      trio::testing::wait_all_tasks_blocked();
+      line.broken = std::make_exception_ptr(tractor::TransportClosed("cut"));
+      line.reader.unpark_all();
+    });
+    CHECK(portal.open_calls() == 0);
+  });
+}

@@ -46,13 +46,15 @@ void ContextBase::start(Buffer value) { core_->start(std::move(value)); }
 void ContextBase::cancel_callee(std::string reason) { core_->cancel_callee(std::move(reason)); }
 
 void ContextBase::cancel_caller(std::string reason, trio::Duration timeout) {
-  core_->cancel_caller(std::move(reason), timeout);
+  auto const kept = core_;
+  kept->cancel_caller(std::move(reason), timeout);
 }
 
 void ContextBase::open(StreamOptions const& options) { core_->open_stream(options); }
 
 std::span<std::byte const> ContextBase::wait_for_result(bool has_value) {
-  return core_->wait_for_result(has_value);
+  auto const kept = core_;
+  return kept->wait_for_result(has_value);
 }
 
 std::optional<std::span<std::byte const>> ContextBase::result_if_there() const noexcept {

@@ -167,6 +167,12 @@ void ContextCore::end(std::exception_ptr error) {
   if (error_ && rules_.side() == Side::caller) interrupt("the context has ended");
 }
 
+void ContextCore::lose_link(std::exception_ptr reason) {
+  // The callee's own error says more.
+  if (auto early = take_early_error()) reason = unbox(std::move(*early));
+  end(std::move(reason));
+}
+
 void ContextCore::set_scope(trio::CancelScope* scope) {
   scope_ = scope;
   if (scope_ && error_) interrupt("the context has ended");

@@ -99,6 +99,9 @@ class ContextCore : public std::enable_shared_from_this<ContextCore> {
   // An Error that has overtaken the Started before it; and that, once.
   void keep_until_started(wire::Error error) { early_error_ = std::move(error); }
 
+  // The link is over, for this reason.
+  void lose_link(std::exception_ptr reason);
+
   std::optional<wire::Error> take_early_error() {
     return std::exchange(early_error_, std::nullopt);
   }

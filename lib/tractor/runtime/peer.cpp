@@ -211,7 +211,7 @@ void Peer::fail(std::exception_ptr reason) {
     call->done.set();
   }
   opened_contexts_ = 0;
-  for (auto& [dialog, context] : std::exchange(contexts_, {})) context->end(failure_);
+  for (auto& [dialog, context] : std::exchange(contexts_, {})) context->lose_link(failure_);
   ready_.set();
 }
 
