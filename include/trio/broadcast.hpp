@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/cancel_scope.hpp>
-#include <trio/detail/guarded.hpp>
+#include <trio/detail/list.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/memory_channel.hpp>
-#include <trio/parking_lot.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -54,6 +53,15 @@ namespace detail {
 template <class Source> using ValueOf =
     typename decltype(std::declval<Source&>().next())::value_type;
 
+struct BroadcastWaiterTag;
+
+// A task that waits for what another receives from the source. Lives on that task's stack.
+struct BroadcastWaiter : Hook<BroadcastWaiterTag> {
+  explicit BroadcastWaiter(Task& waiting) : task(waiting) {}
+
+  Task& task;
+};
+
 // A source and what the last values from it were, shared by all receivers.
 template <class Source> struct BroadcastState {
   using T = ValueOf<Source>;
@@ -66,12 +74,28 @@ template <class Source> struct BroadcastState {
     if (buffer.size() == capacity) buffer.pop_front();
     buffer.push_back(std::move(value));
     ++received;
-    waiting.unpark_all();
+    wake_all();
   }
 
   void end() {
     ended = true;
-    waiting.unpark_all();
+    wake_all();
+  }
+
+  void wake_one() {
+    if (waiting.empty()) return;
+    lowlevel::detail_wake::check(waiting.front().task);
+    lowlevel::detail_wake::wake(waiting.pop_front().task);
+  }
+
+  void wake_all() {
+    while (!waiting.empty()) wake_one();
+  }
+
+  std::size_t count_waiting() const noexcept {
+    std::size_t count = driven ? 1 : 0;
+    for (auto* waiter = waiting.next(nullptr); waiter; waiter = waiting.next(waiter)) ++count;
+    return count;
   }
 
   Source source;
@@ -83,8 +107,8 @@ template <class Source> struct BroadcastState {
   bool ended = false;
   // A receiver waits in source.next(), for all.
   bool driven = false;
-  // Receivers that are waiting for it.
-  lowlevel::ParkingLot waiting;
+  // Those that are waiting for it.
+  List<BroadcastWaiter, BroadcastWaiterTag> waiting;
 };
 
 // One receiver's part. Held by a task that waits in it, too: the receiver may go meanwhile.
@@ -105,18 +129,22 @@ template <class Source> class Subscription {
   void close() {
     if (std::exchange(closed_, true)) return;
     if (scope_) scope_->cancel("the broadcast receiver was closed");
+    if (waiter_ && waiter_->is_linked()) {
+      waiter_->unlink();
+      lowlevel::reschedule(waiter_->task, std::make_exception_ptr(closed_meanwhile()));
+    }
     if (--state->open_receivers > 0) return;
     if constexpr (requires { state->source.close(); }) state->source.close();
   }
 
   // What has come already.
   std::optional<T> take() {
+    if (position_ == state->received) return std::nullopt;
     auto const oldest = state->oldest();
     if (position_ < oldest) {
       auto const missed = oldest - std::exchange(position_, oldest);
       if (on_lag_ == OnLag::raise) throw Lagged(missed);
     }
-    if (position_ == state->received) return std::nullopt;
     std::optional<T> value(state->buffer[static_cast<std::size_t>(position_ - oldest)]);
     ++position_;
     return value;
@@ -124,27 +152,15 @@ template <class Source> class Subscription {
 
   // What comes next; empty at the end.
   std::optional<T> wait() {
-    if (scope_) throw BusyResourceError("trio: another task receives from this broadcast receiver");
-    // close() ends the wait.
-    CancelScope scope;
-    scope_ = &scope;
-    std::optional<T> value;
-    auto const error = caught_from([&] {
-      static_cast<void>(scope.enter([&] {
-        while (!value && !state->ended) {
-          if (state->driven)
-            state->waiting.park();
-          else
-            drive();
-          value = take();
-        }
-      }));
-    });
-    scope_ = nullptr;
-    if (error) std::rethrow_exception(error);
-    if (scope.cancelled_caught())
-      throw ClosedResourceError("trio: the broadcast receiver was closed while a task received");
-    return value;
+    if (scope_ || waiter_)
+      throw BusyResourceError("trio: another task receives from this broadcast receiver");
+    while (position_ == state->received && !state->ended) {
+      if (state->driven)
+        wait_for_driver();
+      else
+        drive();
+    }
+    return take();
   }
 
   // How many values it has not received yet.
@@ -153,6 +169,36 @@ template <class Source> class Subscription {
   std::shared_ptr<State> const state;
 
  private:
+  // Stands in one of our fields while a task waits.
+  template <class T> class Standing {
+   public:
+    Standing(T*& place, T& thing) : place_(place) { place_ = &thing; }
+
+    Standing(Standing const&) = delete;
+    Standing& operator=(Standing const&) = delete;
+
+    ~Standing() { place_ = nullptr; }
+
+   private:
+    T*& place_;
+  };
+
+  static ClosedResourceError closed_meanwhile() {
+    return ClosedResourceError("trio: the broadcast receiver was closed while a task received");
+  }
+
+  void wait_for_driver() {
+    BroadcastWaiter waiter(lowlevel::current_task());
+    Standing const standing(waiter_, waiter);
+    state->waiting.push_back(waiter);
+    lowlevel::wait_task_rescheduled([&waiter](lowlevel::RaiseCancel const&) {
+      waiter.unlink();
+      return lowlevel::Abort::succeeded;
+    });
+    if (waiter.is_linked())
+      throw MisuseError("trio: a task waiting at a broadcast was rescheduled by hand");
+  }
+
   // Waits at the source for all.
   void drive() {
     struct Driving {
@@ -163,22 +209,30 @@ template <class Source> class Subscription {
       ~Driving() {
         state.driven = false;
         // Whoever waits longest takes the place.
-        state.waiting.unpark_one();
+        state.wake_one();
       }
     } const driving(*state);
 
-    if (auto value = state->source.next())
-      state->add(std::move(*value));
-    else
-      state->end();
+    // Since it was woken to take the place.
+    if (closed_) throw closed_meanwhile();
+    CancelScope scope;
+    Standing const standing(scope_, scope);
+    static_cast<void>(scope.enter([&] {
+      if (auto value = state->source.next())
+        state->add(std::move(*value));
+      else
+        state->end();
+    }));
+    if (scope.cancelled_caught()) throw closed_meanwhile();
   }
 
   OnLag const on_lag_;
   // How many values came before the next that it receives.
   std::uint64_t position_;
   bool closed_ = false;
-  // Around what a task does in wait().
+  // While a task waits at the source, the scope around that; while one waits for another, itself.
   CancelScope* scope_ = nullptr;
+  BroadcastWaiter* waiter_ = nullptr;
 };
 
 }  // namespace detail
@@ -231,10 +285,13 @@ template <class Source> class BroadcastReceiver {
 
   // The same, with an empty answer at the end.
   std::optional<T> next() {
-    auto const subscription = open_subscription();
+    check_open();
     lowlevel::checkpoint_if_cancelled();
-    auto value = subscription->take();
-    if (!value && !subscription->state->ended) return subscription->wait();
+    if (subscription_->lag() == 0 && !subscription_->state->ended) {
+      auto const held = subscription_;
+      return held->wait();
+    }
+    auto value = subscription_->take();
     lowlevel::cancel_shielded_checkpoint();
     return value;
   }
@@ -246,9 +303,9 @@ template <class Source> class BroadcastReceiver {
       { source.receive_nowait() } -> std::convertible_to<T>;
     }
   {
-    auto const subscription = open_subscription();
-    if (auto value = subscription->take()) return std::move(*value);
-    auto& state = *subscription->state;
+    check_open();
+    if (auto value = subscription_->take()) return std::move(*value);
+    auto& state = *subscription_->state;
     if (state.ended) throw EndOfChannel();
     if (state.driven) throw WouldBlock();
     try {
@@ -257,13 +314,14 @@ template <class Source> class BroadcastReceiver {
       state.end();
       throw;
     }
-    return std::move(*subscription->take());
+    return std::move(*subscription_->take());
   }
 
   // Another receiver, of the values that come from now on. Throws ClosedResourceError if this one
   // is closed. Not a checkpoint.
   BroadcastReceiver subscribe(OnLag on_lag = OnLag::raise) const {
-    return BroadcastReceiver(open_subscription()->state, on_lag);
+    check_open();
+    return BroadcastReceiver(subscription_->state, on_lag);
   }
 
   // Idempotent; not a checkpoint. A task that receives here gets ClosedResourceError; if it was
@@ -277,8 +335,8 @@ template <class Source> class BroadcastReceiver {
   BroadcastStatistics statistics() const {
     if (!subscription_) return {};
     auto const& state = *subscription_->state;
-    return {state.open_receivers, state.waiting.size() + (state.driven ? 1 : 0),
-            state.buffer.size(), state.capacity, subscription_->lag()};
+    return {state.open_receivers, state.count_waiting(), state.buffer.size(), state.capacity,
+            subscription_->lag()};
   }
 
   struct Sentinel {};
@@ -323,10 +381,9 @@ template <class Source> class BroadcastReceiver {
   BroadcastReceiver(std::shared_ptr<detail::BroadcastState<Source>> state, OnLag on_lag)
       : subscription_(std::make_shared<Subscription>(std::move(state), on_lag)) {}
 
-  std::shared_ptr<Subscription> open_subscription() const {
+  void check_open() const {
     if (!subscription_) throw ClosedResourceError("trio: this broadcast receiver is closed");
     subscription_->check_open();
-    return subscription_;
   }
 
   // Null when moved from.

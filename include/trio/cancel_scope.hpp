@@ -149,6 +149,8 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
 
   bool shielded() const noexcept { return shield_ || unwinding_shield_; }
 
+  bool belongs_to(detail::Runner const& runner) const noexcept { return runner_ == &runner; }
+
   bool cancelled_from_outside() const noexcept;
   void open(detail::TaskRecord& task);
   // Inherits for the scope of a run's first task: no task enters it.

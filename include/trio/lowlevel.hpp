@@ -108,6 +108,8 @@ void reschedule(Task& task, std::exception_ptr error = nullptr);
 namespace detail_wake {
 // Throws what reschedule() would.
 void check(Task& task);
+// reschedule(), right after a check().
+void wake(Task& task) noexcept;
 }  // namespace detail_wake
 
 // The task that calls. Throws MisuseError outside a task. Mirrors trio.lowlevel.current_task.

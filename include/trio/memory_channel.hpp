@@ -61,7 +61,7 @@ template <class T> class ChannelState {
     if (!receivers_.empty()) {
       lowlevel::detail_wake::check(receivers_.front().task);
       receivers_.front().value.emplace(std::move(value));
-      wake_first(receivers_);
+      wake_checked(receivers_);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -74,8 +74,13 @@ template <class T> class ChannelState {
   std::optional<T> try_receive() {
     if (!senders_.empty()) {
       lowlevel::detail_wake::check(senders_.front().task);
+      if (buffer_.empty()) {
+        std::optional<T> value(std::move(*senders_.front().value));
+        wake_checked(senders_);
+        return value;
+      }
       buffer_.push_back(std::move(*senders_.front().value));
-      wake_first(senders_);
+      wake_checked(senders_);
     }
     if (buffer_.empty()) return std::nullopt;
     std::optional<T> value(std::move(buffer_.front()));
@@ -139,6 +144,11 @@ template <class T> class ChannelState {
     first.unlink();
   }
 
+  // The same after a check, with no error.
+  static void wake_checked(Waiters& queue) noexcept {
+    lowlevel::detail_wake::wake(queue.pop_front().task);
+  }
+
   static void wake_waiters_at(void const* end, Waiters& queue, char const* why) {
     for (Waiter* waiter = queue.next(nullptr); waiter;) {
       Waiter* following = queue.next(waiter);
@@ -189,20 +199,23 @@ template <class T> class MemorySendChannel {
   // receiver is left, MisuseError outside a task or if someone reschedules the task by hand.
   void send(T value) {
     lowlevel::checkpoint_if_cancelled();
-    auto state = open_state();
-    if (state->try_send(value))
+    auto& state = open_state();
+    if (state.try_send(value))
       lowlevel::cancel_shielded_checkpoint();
     else
-      state->wait_to_send(this, std::move(value));
+      state.wait_to_send(this, std::move(value));
   }
 
   // Sends at once or throws WouldBlock; else as send(). Not a checkpoint.
   void send_nowait(T value) {
-    if (!open_state()->try_send(value)) throw WouldBlock();
+    if (!open_state().try_send(value)) throw WouldBlock();
   }
 
   // Another sending end. Throws ClosedResourceError if this one is closed.
-  MemorySendChannel clone() const { return MemorySendChannel(open_state()); }
+  MemorySendChannel clone() const {
+    open_state();
+    return MemorySendChannel(state_);
+  }
 
   // Idempotent; not a checkpoint. Tasks that wait in send() here get ClosedResourceError; when the
   // last sending end closes, receivers see the end of the channel after what is buffered.
@@ -225,9 +238,10 @@ template <class T> class MemorySendChannel {
     ++state_->open_senders;
   }
 
-  std::shared_ptr<detail::ChannelState<T>> open_state() const {
+  // Not to be used after a wait, during which this end may be closed and destroyed.
+  detail::ChannelState<T>& open_state() const {
     if (closed_) throw ClosedResourceError("trio: this send channel is closed");
-    return state_;
+    return *state_;
   }
 
   // Null when moved from.
@@ -266,23 +280,26 @@ template <class T> class MemoryReceiveChannel {
   // The same, with an empty answer at the end of the channel.
   std::optional<T> next() {
     lowlevel::checkpoint_if_cancelled();
-    auto state = open_state();
-    auto value = state->try_receive();
-    if (!value && !state->at_end()) return state->wait_to_receive(this);
+    auto& state = open_state();
+    auto value = state.try_receive();
+    if (!value && !state.at_end()) return state.wait_to_receive(this);
     lowlevel::cancel_shielded_checkpoint();
     return value;
   }
 
   // The next value at once, or throws WouldBlock; else as receive(). Not a checkpoint.
   T receive_nowait() {
-    auto state = open_state();
-    if (auto value = state->try_receive()) return std::move(*value);
-    if (state->at_end()) throw EndOfChannel();
+    auto& state = open_state();
+    if (auto value = state.try_receive()) return std::move(*value);
+    if (state.at_end()) throw EndOfChannel();
     throw WouldBlock();
   }
 
   // Another receiving end. Throws ClosedResourceError if this one is closed.
-  MemoryReceiveChannel clone() const { return MemoryReceiveChannel(open_state()); }
+  MemoryReceiveChannel clone() const {
+    open_state();
+    return MemoryReceiveChannel(state_);
+  }
 
   // Idempotent; not a checkpoint. Tasks that wait in receive() here get ClosedResourceError; when
   // the last receiving end closes, senders get BrokenResourceError and what is buffered is dropped.
@@ -341,9 +358,10 @@ template <class T> class MemoryReceiveChannel {
     ++state_->open_receivers;
   }
 
-  std::shared_ptr<detail::ChannelState<T>> open_state() const {
+  // Not to be used after a wait, during which this end may be closed and destroyed.
+  detail::ChannelState<T>& open_state() const {
     if (closed_) throw ClosedResourceError("trio: this receive channel is closed");
-    return state_;
+    return *state_;
   }
 
   // Null when moved from.

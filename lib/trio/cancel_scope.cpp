@@ -132,15 +132,14 @@ void CancelScope::open(detail::TaskRecord& task) {
   outer_uncaught_ = task.scope_uncaught;
   task.scope_uncaught = runner_->switcher().uncaught_exceptions();
   unwinding_shield_ = task.scope_uncaught > outer_uncaught_;
-  if (relative_) {
-    deadline_ = trio::after(runner_->now(), *relative_);
-    relative_.reset();
-  }
+  Time present = expired;
+  if (relative_ || deadline_ != never) present = runner_->now();
+  if (relative_) deadline_ = trio::after(present, *std::exchange(relative_, std::nullopt));
   effectively_cancelled_ = cancel_called_ || cancelled_from_outside();
   if (effectively_cancelled_ && !cause_) cause_ = parent_->cause_;
   task.enter_scope(*this);
   if (deadline_ == never) return;
-  if (deadline_ <= runner_->now())
+  if (deadline_ <= present)
     cancel(CancelReason{CancelSource::deadline, {}, {}});
   else
     register_deadline();

@@ -138,6 +138,7 @@ Switcher::Switcher(std::size_t stack_size, std::size_t max_guarded_stacks, RunTa
     : arena_(stack_size, max_guarded_stacks),
       run_task_(run_task),
       exceptions_(exception_state()),
+      errno_(&errno),
       loop_(boost::fibers::context::active()) {
   if (!loop_->is_context(boost::fibers::type::main_context))
     throw MisuseError("trio::run: called inside a Boost.Fiber fiber; call it on the thread itself");
@@ -155,8 +156,8 @@ Switcher::~Switcher() {
 
 void Switcher::leave_thread() noexcept {
   if (running_) {
-    exiting_ = true;
-    park(*running_);
+    exiting_ = running_;
+    park(*running_, nullptr);
   }
   give_thread_back();
 }
@@ -185,9 +186,14 @@ Fiber& Switcher::acquire(TaskRecord& task) {
     raw->task = &task;
     return *raw;
   }
-  Fiber& fiber = *pool_.back();
+  return *acquire_from_pool(task);
+}
+
+Fiber* Switcher::acquire_from_pool(TaskRecord& task) noexcept {
+  if (pool_.empty()) return nullptr;
+  Fiber* const fiber = pool_.back();
   pool_.pop_back();
-  fiber.task = &task;
+  fiber->task = &task;
   return fiber;
 }
 
@@ -218,8 +224,8 @@ void Switcher::continue_as_main(Fiber& fiber) noexcept {
 void Switcher::work(Fiber& fiber) noexcept {
   sanitizer::arrive_first(loop_side_);
   for (;;) {
-    run_task_(*fiber.task);
-    park(fiber);
+    Fiber* const next = run_task_(fiber);
+    if (next != &fiber) park(fiber, next);
   }
 }
 
@@ -231,7 +237,8 @@ void on_segv(int signal, siginfo_t* info, void* context) {
   Runner* runner = Runner::of_this_thread();
   Fiber* fiber = runner ? runner->switcher().running() : nullptr;
   // With a canary, the crash may come anywhere, from what the overflow has overwritten.
-  if (fiber && (fiber->stack.is_guard(info->si_addr) || canary_is_broken(fiber->stack))) {
+  if (fiber && fiber->task &&
+      (fiber->stack.is_guard(info->si_addr) || canary_is_broken(fiber->stack))) {
     std::array<char, 32> size{};
     std::snprintf(size.data(), size.size(), "%zu KiB", fiber->stack.size / 1024);
     write_all({"trio: stack overflow in task '", fiber->task->raw_name(), "' (stack of ",

@@ -35,16 +35,18 @@ struct Fiber {
   TaskRecord* task = nullptr;
 };
 
-// Switches between the run loop, on the thread's own stack, and the fibers of its tasks. step() and
-// park() are the only two places in the library where a switch happens. Boost.Fiber's own scheduler
+// Switches between the run loop, on the thread's own stack, and the fibers of its tasks, and from
+// one of these straight to the next. step() and park() are the only two places in the library where
+// a switch happens. Boost.Fiber's own scheduler
 // never gets a turn meanwhile: a fiber primitive of Boost used in a task ends the program with a
 // sentence, because nothing could cancel it. Boost's fibers of the thread wait until it is gone.
 class Switcher {
  public:
-  using RunTask = void (*)(TaskRecord&) noexcept;
+  using RunTask = Fiber* (*)(Fiber&) noexcept;
 
   // On the thread's main context, else throws MisuseError. `run_task` is what a fiber does with the
-  // task it is given.
+  // task it is given; it returns who is to run next: null for the loop, and the fiber itself if it
+  // has been given another task.
   Switcher(std::size_t stack_size, std::size_t max_guarded_stacks, RunTask run_task);
   Switcher(Switcher const&) = delete;
   Switcher& operator=(Switcher const&) = delete;
@@ -53,13 +55,17 @@ class Switcher {
 
   // A fiber from the pool or a new one. Throws std::bad_alloc.
   Fiber& acquire(TaskRecord& task);
+  // Null if none is in the pool.
+  Fiber* acquire_from_pool(TaskRecord& task) noexcept;
+  // Into the pool. It may be the one that runs, if it then parks without touching its task.
   void release(Fiber& fiber) noexcept;
 
-  // Both are in switching.hpp. From the loop: runs the fiber until it parks or its task ends.
+  // Both are in switching.hpp. From the loop: runs the fiber, and those that it parks for, until
+  // one parks for the loop.
   void step(Fiber& fiber) noexcept;
-  // From a fiber: back to the loop, until stepped again. Keeps the task's exception state and
-  // errno.
-  void park(Fiber& fiber) noexcept;
+  // From a fiber to `next`, or to the loop if that is null, until this one's turn comes again.
+  // Keeps the task's exception state and errno.
+  void park(Fiber& fiber, Fiber* next) noexcept;
 
   // The thread is ending, by std::exit in what runs now: leaves it to Boost.Fiber as it was.
   void leave_thread() noexcept;
@@ -81,12 +87,14 @@ class Switcher {
   StackArena arena_;
   RunTask run_task_;
   ExceptionState* exceptions_;
+  int* errno_;
   boost::fibers::context* loop_;
   // Owned by Boost's scheduler.
   NoScheduling* no_scheduling_;
   sanitizer::Side loop_side_;
   Fiber* running_ = nullptr;
-  bool exiting_ = false;
+  // What called std::exit.
+  Fiber* exiting_ = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> pool_;
 };

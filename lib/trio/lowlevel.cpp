@@ -18,6 +18,10 @@ void detail_wake::check(Task& task) {
   Runner::current().check_wakeable(static_cast<detail::TaskRecord&>(task));
 }
 
+void detail_wake::wake(Task& task) noexcept {
+  Runner::of_this_thread()->make_ready(static_cast<detail::TaskRecord&>(task));
+}
+
 void reschedule(Task& task, std::exception_ptr error) {
   Runner::current().reschedule(static_cast<detail::TaskRecord&>(task), std::move(error));
 }

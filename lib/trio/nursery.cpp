@@ -77,7 +77,7 @@ void Nursery::child_finished(detail::TaskRecord& child, std::exception_ptr error
 
 void Nursery::wake_if_done() {
   if (has_tasks()) return;
-  joiners_.unpark_all();
+  if (!joiners_.empty()) joiners_.unpark_all();
   if (body_running_) return;
   closed_ = true;
   if (std::exchange(parent_waits_, false))

@@ -41,18 +41,14 @@ std::int64_t coarse_tick() noexcept {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-thread_local constinit Runner* Runner::of_this_thread_ = nullptr;
+constinit thread_local Runner* Runner::of_this_thread_ = nullptr;
 
-Runner& Runner::current() {
-  if (!of_this_thread_) throw MisuseError("trio: this must be called inside trio::run");
-  return *of_this_thread_;
+void Runner::refuse_outside_run() {
+  throw MisuseError("trio: this must be called inside trio::run");
 }
 
-Runner& Runner::of_current_task() {
-  Runner* runner = of_this_thread_;
-  if (!runner || !runner->running_)
-    throw MisuseError("trio: this must be called from a task, inside trio::run");
-  return *runner;
+void Runner::refuse_outside_task() {
+  throw MisuseError("trio: this must be called from a task, inside trio::run");
 }
 
 Runner::Runner(RunOptions const& options)
@@ -188,8 +184,8 @@ TaskRecord& Runner::spawn(std::unique_ptr<Job> job, std::string name, Nursery* n
                           Nursery* eventual_nursery) {
   auto task = std::make_unique<TaskRecord>(std::move(job), std::move(name));
   if (running_) task->locals = running_->locals;
-  ready_.push_back(task.get());
   TaskRecord& record = *task.release();
+  ready_.push_back(record);
   record.eventual_nursery = eventual_nursery;
   ++living_;
   if (nursery) {
@@ -215,7 +211,39 @@ Nursery* Runner::open_system_nursery() const noexcept {
   return system_nursery_ && !system_nursery_->closed_ ? system_nursery_ : nullptr;
 }
 
-void Runner::run_task(TaskRecord& task) noexcept {
+// As pass() does where there is nothing to be done between two batches.
+bool Runner::begin_batch() noexcept {
+  if (ready_.empty() || is_guest_ || options_.shuffle_seed) return false;
+  if (entry_queue_->was_woken() || interrupt_.load(std::memory_order_relaxed)) return false;
+  if (!deadlines_.empty() && deadlines_.next() <= now()) return false;
+  if (poll_is_due()) return false;
+  if (++passes_since_tick_ >= passes_between_looks) look_at_clock();
+  batch_ = ready_.take();
+  return true;
+}
+
+Fiber* Runner::next_fiber() noexcept {
+  if (!instruments_.empty()) return nullptr;
+  if (batch_.empty() && !begin_batch()) return nullptr;
+  TaskRecord& next = batch_.front();
+  // A new one is made by the loop.
+  if (!next.fiber && !(next.fiber = switcher_.acquire_from_pool(next))) return nullptr;
+  batch_.pop_front();
+  ++steps_;
+  ++steps_since_poll_;
+  beat(2);
+  running_ = &next;
+  return next.fiber;
+}
+
+void Runner::leave(TaskRecord& task) noexcept {
+  Fiber* const next = next_fiber();
+  // It may be its own turn again: if all others wait, or if it was woken before it parked.
+  if (next != task.fiber) switcher_.park(*task.fiber, next);
+}
+
+Fiber* Runner::run_task(Fiber& fiber) noexcept {
+  TaskRecord& task = *fiber.task;
   task.error = caught_from<trio_guarded_task>([&] { task.job->run(); });
   // On the task's own stack, and shielded as in unwinding: destructors of its arguments and locals
   // may park, and must not throw.
@@ -223,6 +251,20 @@ void Runner::run_task(TaskRecord& task) noexcept {
   task.job.reset();
   task.locals.reset();
   task.finished = true;
+  Runner& runner = *of_this_thread_;
+  if (!runner.may_exit_on_own_stack(task)) return nullptr;
+  runner.running_ = nullptr;
+  try {
+    runner.task_exited(task);
+  } catch (...) {
+    end_process();
+  }
+  return runner.next_fiber();
+}
+
+bool Runner::may_exit_on_own_stack(TaskRecord const& task) const noexcept {
+  return !task.error && task.breakers.empty() && &task != main_task_ && task.nursery &&
+         instruments_.empty() && !task.fiber->stack.canary;
 }
 
 void Runner::task_exited(TaskRecord& task) {
@@ -355,11 +397,18 @@ void Runner::wake_idle_waiters() {
 }
 
 void Runner::run_batch() {
-  batch_.swap(ready_);
-  if (options_.shuffle_seed) std::shuffle(batch_.begin(), batch_.end(), random_);
-  for (batch_next_ = 0; batch_next_ < batch_.size();) step(*batch_[batch_next_++]);
-  batch_.clear();
-  batch_next_ = 0;
+  batch_ = ready_.take();
+  if (options_.shuffle_seed) shuffle_batch();
+  while (!batch_.empty()) step(batch_.pop_front());
+}
+
+void Runner::shuffle_batch() {
+  std::vector<TaskRecord*> tasks;
+  while (!batch_.empty()) tasks.push_back(&batch_.pop_front());
+  std::ranges::shuffle(tasks, random_);
+  TaskQueue shuffled;
+  for (TaskRecord* task : tasks) shuffled.push_back(*task);
+  batch_ = shuffled.take();
 }
 
 void Runner::step(TaskRecord& task) {
@@ -379,35 +428,22 @@ void Runner::step(TaskRecord& task) {
   beat(1);
   instruments_.tell(&Instrument::before_task_step, task);
   switcher_.step(*task.fiber);
-  instruments_.tell(&Instrument::after_task_step, task);
+  // Another, if they have switched among themselves; null, if the last of them has ended.
+  TaskRecord* const last = running_;
+  if (last) instruments_.tell(&Instrument::after_task_step, *last);
   beat(1);
   running_ = nullptr;
-  if (task.finished) task_exited(task);
+  if (last && last->finished) task_exited(*last);
 }
 
-void Runner::make_ready(TaskRecord& task) {
-  task.parked = false;
-  task.abort = {};
-  ready_.push_back(&task);
-  nudge_host();
-  instruments_.tell(&Instrument::task_scheduled, task);
-}
-
-void Runner::check_wakeable(TaskRecord const& task) const {
-  if (task.scope->runner_ != this)
+void Runner::refuse_to_wake(TaskRecord const& task) const {
+  if (!task.scope->belongs_to(*this))
     throw MisuseError(
         "trio: the task to be woken belongs to a run of another thread; ask that run with "
         "TrioToken::run_sync_soon");
-  if (!task.parked)
-    throw MisuseError(
-        "trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
-        "rescheduled already");
-}
-
-void Runner::reschedule(TaskRecord& task, std::exception_ptr error) {
-  check_wakeable(task);
-  task.wake_error = std::move(error);
-  make_ready(task);
+  throw MisuseError(
+      "trio: reschedule: the task is not parked in wait_task_rescheduled, or was "
+      "rescheduled already");
 }
 
 void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
@@ -422,7 +458,7 @@ void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
   count_cancel_point();
   if (interrupt_pending_for(task)) deliver_interrupt();
   task.deliver_pending_cancel();
-  switcher_.park(*task.fiber);
+  leave(task);
   if (task.wake_cancel) {
     lowlevel::RaiseCancel const raise = std::move(*task.wake_cancel);
     task.wake_cancel.reset();
@@ -431,14 +467,8 @@ void Runner::wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort) {
   if (task.wake_error) std::rethrow_exception(std::exchange(task.wake_error, nullptr));
 }
 
-void Runner::count_cancel_point() {
-  if (disturb_countdown_ == 0 || --disturb_countdown_ > 0) return;
-  std::exchange(disturb_, nullptr)();
-}
-
 bool Runner::may_skip_switch() {
-  if (!ready_.empty() || batch_next_ < batch_.size() || is_guest_ || !instruments_.empty())
-    return false;
+  if (!ready_.empty() || !batch_.empty() || is_guest_ || !instruments_.empty()) return false;
   if (!idle_waiters_.empty() || entry_queue_->was_woken() ||
       interrupt_.load(std::memory_order_relaxed))
     return false;
@@ -452,9 +482,9 @@ bool Runner::may_skip_switch() {
 void Runner::let_others_run(TaskRecord& task) noexcept {
   ++task.counts.schedule_points;
   if (may_skip_switch()) return;
-  ready_.push_back(&task);
+  ready_.push_back(task);
   instruments_.tell(&Instrument::task_scheduled, task);
-  switcher_.park(*task.fiber);
+  leave(task);
 }
 
 void Runner::cancel_shielded_checkpoint() noexcept { let_others_run(*running_); }
@@ -467,22 +497,6 @@ void Runner::checkpoint() {
   if (!cancel_would_reach(task)) return;
   lowlevel::wait_task_rescheduled(
       [](lowlevel::RaiseCancel const&) { return lowlevel::Abort::succeeded; });
-}
-
-void Runner::checkpoint_if_cancelled() {
-  TaskRecord& task = *running_;
-  if (cancel_would_reach(task)) {
-    checkpoint();
-  } else {
-    ++task.counts.cancel_points;
-    count_cancel_point();
-  }
-}
-
-bool Runner::cancel_would_reach(TaskRecord const& task) const noexcept {
-  int const uncaught = switcher_.uncaught_exceptions();
-  return (task.scope_is_cancelled() && uncaught <= task.scope_uncaught) ||
-         (interrupt_pending_for(task) && uncaught <= task.outermost_uncaught);
 }
 
 void Runner::deliver_interrupt() {
@@ -509,7 +523,7 @@ void Runner::wait_all_tasks_blocked(Duration cushion) {
 lowlevel::RunStatistics Runner::statistics() const {
   lowlevel::RunStatistics statistics;
   statistics.tasks_living = living_;
-  statistics.tasks_runnable = ready_.size() + (batch_.size() - batch_next_);
+  statistics.tasks_runnable = ready_.size() + batch_.size();
   statistics.deadlines = deadlines_.size();
   if (!deadlines_.empty())
     statistics.until_next_deadline = between(clock_->current_time(), deadlines_.next());

@@ -6,6 +6,7 @@
 #include "instruments.hpp"
 #include "no_waiting.hpp"
 #include "poller.hpp"
+#include "task_queue.hpp"
 #include "task_record.hpp"
 #include "thread_cache.hpp"
 
@@ -44,9 +45,19 @@ class Runner {
   static Runner* of_this_thread() noexcept { return of_this_thread_; }
 
   // The same; throws MisuseError where there is none.
-  static Runner& current();
+  static Runner& current() {
+    if (!of_this_thread_) [[unlikely]]
+      refuse_outside_run();
+    return *of_this_thread_;
+  }
+
   // The run of the task that calls; throws MisuseError outside of tasks.
-  static Runner& of_current_task();
+  static Runner& of_current_task() {
+    Runner* const runner = of_this_thread_;
+    if (!runner || !runner->running_) [[unlikely]]
+      refuse_outside_task();
+    return *runner;
+  }
 
   // The same, for what waits: throws MisuseError where a task must not.
   static Runner& of_waiting_task() {
@@ -92,17 +103,49 @@ class Runner {
 
   // The one function that parks: see lowlevel::wait_task_rescheduled.
   void wait_task_rescheduled(lowlevel::detail_abort::AbortRef abort);
+
   // Ends a task's park; it wakes to what its record says.
-  void make_ready(TaskRecord& task);
+  void make_ready(TaskRecord& task) noexcept {
+    task.parked = false;
+    task.abort.call = nullptr;
+    ready_.push_back(task);
+    nudge_host();
+    instruments_.tell(&Instrument::task_scheduled, task);
+  }
+
   // Throws MisuseError if the task is of another run, or not parked.
-  void reschedule(TaskRecord& task, std::exception_ptr error);
+  void reschedule(TaskRecord& task, std::exception_ptr error) {
+    check_wakeable(task);
+    task.wake_error = std::move(error);
+    make_ready(task);
+  }
+
   // Throws what reschedule() would.
-  void check_wakeable(TaskRecord const& task) const;
+  void check_wakeable(TaskRecord const& task) const {
+    if (!task.scope->belongs_to(*this) || !task.parked) [[unlikely]]
+      refuse_to_wake(task);
+  }
+
   void checkpoint();
-  void checkpoint_if_cancelled();
+
+  void checkpoint_if_cancelled() {
+    TaskRecord& task = *running_;
+    if (cancel_would_reach(task)) [[unlikely]] {
+      checkpoint();
+    } else {
+      ++task.counts.cancel_points;
+      count_cancel_point();
+    }
+  }
+
   void cancel_shielded_checkpoint() noexcept;
+
   // Whether the running task, at a cancel point now, would throw.
-  bool cancel_would_reach(TaskRecord const& task) const noexcept;
+  bool cancel_would_reach(TaskRecord const& task) const noexcept {
+    int const uncaught = switcher_.uncaught_exceptions();
+    return (task.scope_is_cancelled() && uncaught <= task.scope_uncaught) ||
+           (interrupt_pending_for(task) && uncaught <= task.outermost_uncaught);
+  }
 
   void wait_all_tasks_blocked(Duration cushion);
   // Parks the running task until `deadline`.
@@ -184,7 +227,12 @@ class Runner {
     DeadlineHeap& deadlines;
   };
 
-  static void run_task(TaskRecord& task) noexcept;
+  [[noreturn]] static void refuse_outside_run();
+  [[noreturn]] static void refuse_outside_task();
+  [[noreturn]] void refuse_to_wake(TaskRecord const& task) const;
+
+  // What fibers do: runs the task of `fiber` to its end and says who is next: see Switcher.
+  static Fiber* run_task(Fiber& fiber) noexcept;
 
   // Runs every task to its end. What stops it ends the process.
   void loop() noexcept;
@@ -199,8 +247,14 @@ class Runner {
   [[gnu::always_inline]] inline void pass();
   [[gnu::always_inline]] inline void finish_pass(Primed primed, std::size_t events);
   [[gnu::always_inline]] inline void run_batch();
+  void shuffle_batch();
   [[gnu::always_inline]] inline void step(TaskRecord& task);
   [[gnu::always_inline]] inline void let_others_run(TaskRecord& task) noexcept;
+  // The one way out of a running task: to the next that is ready, or to the loop.
+  [[gnu::always_inline]] inline void leave(TaskRecord& task) noexcept;
+  // Whose turn it is; null if the loop must look after other things first.
+  [[gnu::always_inline]] inline Fiber* next_fiber() noexcept;
+  [[gnu::always_inline]] inline bool begin_batch() noexcept;
   // How long the next pass may sleep, and what is to happen if nothing wakes it.
   Duration may_sleep(Primed& primed);
   std::size_t poll(Duration timeout);
@@ -214,12 +268,20 @@ class Runner {
   bool expire_deadlines();
   void wake_idle_waiters();
   void task_exited(TaskRecord& task);
+  // Whether that may be called on the stack of the task: it then runs none of its user's code.
+  bool may_exit_on_own_stack(TaskRecord const& task) const noexcept;
   void deliver_interrupt();
-  void count_cancel_point();
+
+  void count_cancel_point() {
+    if (disturb_countdown_ != 0 && --disturb_countdown_ == 0) [[unlikely]]
+      std::exchange(disturb_, nullptr)();
+  }
+
   // Nothing else wants to run and nothing can have become due.
   bool may_skip_switch();
 
-  static thread_local Runner* of_this_thread_;
+  // The constinit spares those who look a call that would initialise it.
+  static constinit thread_local Runner* of_this_thread_;
 
   RunOptions const options_;
   std::unordered_map<void const*, std::shared_ptr<void>> variables_;
@@ -236,10 +298,9 @@ class Runner {
   NoWaiting const no_waiting_;
   Instruments instruments_;
 
-  // Ready for the next pass; and the tasks of this one, from batch_next_ on still to run.
-  std::vector<TaskRecord*> ready_;
-  std::vector<TaskRecord*> batch_;
-  std::size_t batch_next_ = 0;
+  // Ready for the next pass; and the tasks of this one that are still to run.
+  TaskQueue ready_;
+  TaskChain batch_;
   TaskRecord* running_ = nullptr;
   List<TaskRecord, AnyTaskTag> tasks_;
   std::size_t living_ = 0;

@@ -62,10 +62,13 @@ inline void arrive([[maybe_unused]] Side& self) noexcept {
 #endif
 }
 
-// First thing on a stack that never ran; learns the bounds of the loop's own stack, `loop`.
+// First thing on a stack that never ran; the first of all is entered from the loop, and learns the
+// bounds of the loop's own stack, `loop`.
 inline void arrive_first([[maybe_unused]] Side& loop) noexcept {
 #ifdef TRIO_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, &loop.bottom, &loop.size);
+  bool const known = loop.bottom;
+  __sanitizer_finish_switch_fiber(nullptr, known ? nullptr : &loop.bottom,
+                                  known ? nullptr : &loop.size);
 #endif
 }
 

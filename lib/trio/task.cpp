@@ -33,11 +33,6 @@ void TaskRecord::try_abort(lowlevel::RaiseCancel const& raise) {
   scope->runner_->make_ready(*this);
 }
 
-void TaskRecord::deliver_pending_cancel() {
-  if (scope_is_cancelled() && parked_uncaught <= scope_uncaught)
-    try_abort(lowlevel::RaiseCancel(scope->cause_));
-}
-
 namespace {
 
 TaskRecord const& record(Task const& task) noexcept { return static_cast<TaskRecord const&>(task); }

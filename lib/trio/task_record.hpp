@@ -48,7 +48,10 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<Any
   // Calls the abort function, if the task waits with one that was not called yet.
   void try_abort(lowlevel::RaiseCancel const& raise);
   // try_abort, if its scope is cancelled.
-  void deliver_pending_cancel();
+  void deliver_pending_cancel() {
+    if (scope_is_cancelled() && parked_uncaught <= scope_uncaught) [[unlikely]]
+      try_abort(lowlevel::RaiseCancel(scope->cause_));
+  }
 
   // Null when it has ended; what it was is remembered for the name.
   std::unique_ptr<Job> job;
@@ -78,6 +81,8 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<Any
 
   // Parked in wait_task_rescheduled, to be rescheduled exactly once.
   bool parked = false;
+  // In the TaskChain it is in; null for the last.
+  TaskRecord* next_to_run = nullptr;
   // By the run's coarse clock; the last time it did.
   std::int64_t parked_since = 0;
   lowlevel::detail_abort::AbortRef abort = {};

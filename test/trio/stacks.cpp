@@ -214,6 +214,47 @@ TEST_CASE("an overflow blames the task that runs, not one that waits") {
   CHECK(!ending.says("innocent"));
 }
 
+TEST_CASE("hidden: a task ends and the next one overflows the same stack" * doctest::skip()) {
+  die_by_default();
+  trio::RunOptions options;
+  options.stack_size = 64 * 1024;
+  trio::run(options, [] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      nursery.start_soon(trio::TaskOptions{.name = "innocent"}, [] {});
+      nursery.start_soon(trio::TaskOptions{.name = "guilty"}, overflow);
+    });
+  });
+}
+
+TEST_CASE("an overflow does not blame the task that had the stack before") {
+  auto const ending =
+      run_hidden_case("hidden: a task ends and the next one overflows the same stack");
+  check_died_of(ending, SIGSEGV);
+  CHECK(ending.says("trio: stack overflow in task 'guilty'"));
+  CHECK(!ending.says("innocent"));
+}
+
+TEST_CASE("hidden: a task to which another has switched calls std::exit" * doctest::skip()) {
+  trio::run([] {
+    trio::open_nursery([](trio::Nursery& nursery) {
+      nursery.start_soon([] {
+        for (;;) checkpoint();
+      });
+      nursery.start_soon([] {
+        for (int i = 0; i < 3; ++i) checkpoint();
+        std::exit(3);
+      });
+    });
+  });
+}
+
+TEST_CASE("std::exit ends the program in whichever task it is called") {
+  auto const ending =
+      run_hidden_case("hidden: a task to which another has switched calls std::exit");
+  CHECK(ending.exit_code == 3);
+  CHECK(ending.errors.empty());
+}
+
 TEST_CASE("hidden: a task follows a bad pointer" * doctest::skip()) {
   die_by_default();
   run_named("pointer chaser", follow_a_bad_pointer);
