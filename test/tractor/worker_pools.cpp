@@ -187,6 +187,7 @@ TEST_CASE("work that takes long shows that it goes on") {
     CHECK(reports.front().running == 1);
     CHECK(reports.back().done == 1);
     CHECK(reports.back().running == 0);
+    CHECK_THROWS_AS(pool.map<hold>(std::vector{0}, {.every = 0s}), std::invalid_argument);
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -121,6 +122,9 @@ class Map {
 
 void run_map(MapJob& job, std::vector<Portal> const& workers, MapOrder order,
              MapOptions const& options) {
+  if (options.every <= trio::Duration::zero())
+    throw std::invalid_argument(
+        "tractor: MapOptions::every, between two reports, must be positive");
   Map(job, workers, order, options).run();
 }
 
