@@ -7,6 +7,7 @@
 #include <trio/semaphore.hpp>
 #include <trio/time.hpp>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -122,7 +123,7 @@ class Map {
 
 void run_map(MapJob& job, std::vector<Portal> const& workers, MapOrder order,
              MapOptions const& options) {
-  if (options.every <= trio::Duration::zero())
+  if (options.every <= trio::Duration(std::chrono::nanoseconds(0)))
     throw std::invalid_argument(
         "tractor: MapOptions::every, between two reports, must be positive");
   Map(job, workers, order, options).run();
