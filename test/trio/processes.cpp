@@ -183,7 +183,9 @@ TEST_CASE("destroying a process kills the program and what it has started") {
 TEST_CASE("who waits for a program whose Process is destroyed or replaced learns how it ended") {
   trio::run([] {
     for (bool const replaced : {false, true}) {
-      std::optional<trio::Process> process(open_process({"sleep", "1000"}));
+      std::optional<trio::Process> process(open_process(
+          shell("trap '' TERM; echo ready; exec sleep 1000"), {.output = Stdio::pipe}));
+      first_line(*process);
       int told = 0;
       trio::open_nursery([&](trio::Nursery& nursery) {
         nursery.start_soon([&] {
@@ -194,7 +196,6 @@ TEST_CASE("who waits for a program whose Process is destroyed or replaced learns
           CHECK(process->terminate(10s) == killed(SIGKILL));
           ++told;
         });
-        process->signal(SIGSTOP);
         trio::testing::wait_all_tasks_blocked();
         if (replaced)
           *process = open_process({"true"});

@@ -35,6 +35,8 @@ TEST_CASE("a watchdog names the task that holds the thread, and where" *
     std::atomic<int> reports = 0;
     std::string text;
     trio::Watchdog const watchdog({.limit = 2ms, .report = [&](std::string const& report) {
+                                     // A busy machine may hold up what comes before as well.
+                                     if (report.find("burner: running") == report.npos) return;
                                      text = report;
                                      ++reports;
                                    }});
