@@ -53,7 +53,7 @@ std::string describe(CancelReason const& reason) {
       text = "the run is ending";
       break;
     case CancelSource::interrupt:
-      text = "SIGINT";
+      text = "a signal interrupted it";
       break;
     case CancelSource::remote:
       text = "another actor asked for it";

@@ -63,7 +63,7 @@ void Nursery::add_error(std::exception_ptr error, std::string source_task) {
   errors_.push_back(error);
   if (scope_.cancel_called_) return;
   if (is_interrupt(error))
-    scope_.cancel(CancelReason{CancelSource::interrupt, std::move(source_task), {}});
+    scope_.cancel(CancelReason{CancelSource::interrupt, std::move(source_task), "SIGINT"});
   else
     scope_.cancel(CancelReason{CancelSource::nursery, std::move(source_task), describe(error)});
 }

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -290,7 +292,49 @@ TEST_CASE("F3: kill -9 of the root leaves no descendant, whatever it is doing") 
     kill_in_tree(mode, true);
 }
 
+namespace {
+
+// Where actors make their directories meanwhile: no other tree that starts removes what is
+// abandoned here.
+class RuntimeDirectory {
+ public:
+  RuntimeDirectory() {
+    if (char const* const present = std::getenv(variable)) before_ = present;
+    REQUIRE(mkdtemp(path_.data()));
+    setenv(variable, path_.c_str(), 1);
+  }
+
+  RuntimeDirectory(RuntimeDirectory const&) = delete;
+  RuntimeDirectory& operator=(RuntimeDirectory const&) = delete;
+
+  ~RuntimeDirectory() {
+    if (before_)
+      setenv(variable, before_->c_str(), 1);
+    else
+      unsetenv(variable);
+    std::filesystem::remove_all(path_);
+  }
+
+  std::string const& path() const noexcept { return path_; }
+
+ private:
+  static constexpr char const* variable = "XDG_RUNTIME_DIR";
+
+  std::string path_ = "/tmp/test-of-deaths-XXXXXX";
+  std::optional<std::string> before_;
+};
+
+void run_a_tree() {
+  in_root([] {
+    tractor::open_nursery(
+        [](tractor::ActorNursery& nursery) { nursery.run_in_actor<own_pid>().result(); });
+  });
+}
+
+}  // namespace
+
 TEST_CASE("F3: what a killed root has left in the file system, the next one removes") {
+  RuntimeDirectory const place;
   std::vector<std::string> left;
   {
     Program program("tree", {"idle", "1"});
@@ -301,11 +345,26 @@ TEST_CASE("F3: what a killed root has left in the file system, the next one remo
     program.wait();
     CHECK(support::directories_of(program.pid()) == left);
   }
-  in_root([] {
-    tractor::open_nursery(
-        [](tractor::ActorNursery& nursery) { nursery.run_in_actor<own_pid>().result(); });
-  });
+  run_a_tree();
   for (auto const& directory : left) CHECK(access(directory.c_str(), F_OK) == -1);
+}
+
+TEST_CASE("it removes neither what is in use nor what is only called as ours are") {
+  RuntimeDirectory const place;
+  Program program("tree", {"idle", "1"});
+  program.read("pid ", 2);
+  auto kept = support::directories_of(program.pid());
+  CHECK(kept.size() == 1);
+  for (auto const* name : {"tractor-", "tractor-1", "tractor-test-abcdef", "tractor-1-abcdefg",
+                           "tractor--abcdef", "tractor-1-abcdef-"}) {
+    kept.push_back(place.path() + "/" + name);
+    REQUIRE(mkdir(kept.back().c_str(), 0700) == 0);
+  }
+  run_a_tree();
+  for (auto const& directory : kept) {
+    CAPTURE(directory);
+    CHECK(access(directory.c_str(), F_OK) == 0);
+  }
 }
 
 namespace {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 
 #include <fcntl.h>
@@ -24,6 +25,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int a_minute_ms = 60'000;
+
+// What an actor tells all that it starts, and passes on itself: whose it is.
+constexpr char const* lineage_variable = "TRACTOR_LINEAGE";
+
+// For a tree whose root was killed to be gone, to the last of its helpers.
+constexpr std::chrono::seconds survivors_patience(5);
 
 bool becomes_readable(int fd, int timeout_ms) {
   pollfd entry = {fd, POLLIN, 0};
@@ -53,10 +60,20 @@ int raw_terminal() {
   return ours;
 }
 
+// A name that no other program has had.
+std::string new_lineage() {
+  static int made = 0;
+  char const* const inherited = std::getenv(lineage_variable);
+  return (inherited ? inherited + std::string("/") : std::string()) + "program-" +
+         std::to_string(getpid()) + "-" + std::to_string(Clock::now().time_since_epoch().count()) +
+         "-" + std::to_string(++made);
+}
+
 }  // namespace
 
 Program::Program(std::string const& name, std::vector<std::string> const& arguments,
-                 Streams streams) {
+                 Streams streams)
+    : lineage_(new_lineage()) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_t attributes;
@@ -83,7 +100,14 @@ Program::Program(std::string const& name, std::vector<std::string> const& argume
   std::vector<char*> argv = {path.data()};
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  int const error = posix_spawn(&pid_, path.c_str(), &actions, &attributes, argv.data(), environ);
+  std::string marked = std::string(lineage_variable) + "=" + lineage_;
+  std::vector<char*> variables = {marked.data()};
+  for (char** variable = environ; *variable; ++variable)
+    if (!std::string_view(*variable).starts_with(std::string(lineage_variable) + "="))
+      variables.push_back(*variable);
+  variables.push_back(nullptr);
+  int const error =
+      posix_spawn(&pid_, path.c_str(), &actions, &attributes, argv.data(), variables.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   for (int end : {output[1], errors[1]})
@@ -100,6 +124,17 @@ Program::~Program() {
   }
   close(output_);
   if (unread_errors_ >= 0) close(unread_errors_);
+  CHECK(survivors() == std::vector<std::string>());
+}
+
+std::vector<std::string> Program::survivors() const {
+  auto const until = Clock::now() + survivors_patience * slowness();
+  for (;;) {
+    auto found = living_actors(lineage_);
+    if (found.empty() || Clock::now() >= until) return found;
+    Doomed(found).alive_after(
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()));
+  }
 }
 
 std::optional<std::string> Program::read_line() {

@@ -21,7 +21,7 @@ enum class Streams {
 };
 
 // A program of its own, with its standard output in our hands. If it still runs at the end, it is
-// killed.
+// killed. Fails the test case if anything survives that it has started.
 class Program {
  public:
   // One that was built beside this one.
@@ -48,6 +48,11 @@ class Program {
   int wait();
 
  private:
+  // What lives of it, when that had time to end.
+  std::vector<std::string> survivors() const;
+
+  // In the environment of all that it starts, and of all that those start.
+  std::string const lineage_;
   pid_t pid_ = 0;
   // Or the other side of its terminal.
   int output_ = -1;

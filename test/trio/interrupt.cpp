@@ -299,7 +299,7 @@ TEST_CASE("who is cancelled because of SIGINT hears that it was SIGINT [C:202]")
       CHECK(trio::exception_cast<trio::BaseExceptionGroup>(error)->find<trio::Interrupted>());
       REQUIRE(reasons.size() == 1);
       CHECK(reasons[0].source == trio::CancelSource::interrupt);
-      CHECK(trio::describe(reasons[0]).find("SIGINT") == 0);
+      CHECK(trio::describe(reasons[0]).find("SIGINT") != std::string::npos);
     });
   }
 }

@@ -14,11 +14,11 @@ void apply_options(zmq::socket_t& socket, ZmqOptions const& options) {
   socket.set(zmq::sockopt::linger, 0);
   socket.set(zmq::sockopt::maxmsgsize, options.max_message_size);
   socket.set(zmq::sockopt::handshake_ivl, milliseconds(options.handshake_timeout));
-  if (options.kind == TransportKind::tcp) {
-    socket.set(zmq::sockopt::heartbeat_ivl, milliseconds(options.heartbeat_interval));
-    socket.set(zmq::sockopt::heartbeat_timeout, milliseconds(options.heartbeat_timeout));
-    socket.set(zmq::sockopt::heartbeat_ttl,
-               milliseconds(options.heartbeat_interval + options.heartbeat_timeout));
+  if (options.heartbeat_bound) {
+    auto const interval = *options.heartbeat_bound / 4;
+    socket.set(zmq::sockopt::heartbeat_ivl, milliseconds(interval));
+    socket.set(zmq::sockopt::heartbeat_timeout, milliseconds(*options.heartbeat_bound - interval));
+    socket.set(zmq::sockopt::heartbeat_ttl, milliseconds(*options.heartbeat_bound));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tractor::ipc {
@@ -25,10 +26,11 @@ struct ZmqOptions {
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(3);
   // A peer that sends a larger message loses its link. Bytes.
   std::int64_t max_message_size = ipc::max_message_size;
-  // How often a tcp peer is asked whether it is still there (the host and the process, not the
-  // scheduler), and how long it may take to answer.
-  std::chrono::milliseconds heartbeat_interval = std::chrono::seconds(1);
-  std::chrono::milliseconds heartbeat_timeout = std::chrono::seconds(3);
+  // In what time a peer loses its link that cannot be reached any more, or whose process stands
+  // still; empty: never. For links between hosts. On one host the kernel tells every end, and
+  // standing still is for an actor's parent to judge, which asks its scheduler, to a bound that the
+  // user sets, and knows whether a debugger holds it.
+  std::optional<std::chrono::milliseconds> heartbeat_bound = std::nullopt;
   // Told, by a task of the service nursery, of each stranger that was refused and each peer that
   // broke the rules. Must neither wait nor throw.
   std::function<void(std::string const&)> report = [](std::string const&) {};

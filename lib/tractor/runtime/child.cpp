@@ -223,7 +223,12 @@ void Child::stop(std::string reason) {
     if (!peer_->is_over()) asked_ = true;
     peer_->request_cancel(std::move(reason));
     if (gone_within(cancel_timeout_)) return;
-    killed_by_us_ = true;
+    if (asked_ || parent_.is_pressed())
+      killed_by_us_ = true;
+    else if (cause_.empty())
+      cause_ = peer_->said_goodbye()
+                   ? "it said goodbye unasked, and its process did not end by itself"
+                   : "the link with it was lost, and it did not end by itself";
     if (!hurried_) {
       log(LogLevel::warning, "actor " + describe(id_) + " does not end as asked; sending SIGTERM");
       process_->signal(SIGTERM);

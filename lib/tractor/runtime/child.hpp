@@ -81,9 +81,9 @@ class Child : public std::enable_shared_from_this<Child> {
   trio::Event link_ended_;
   trio::Event gone_;
   std::exception_ptr death_;
-  // We ended it by force: how it died is no news.
+  // We ended it by force, as we had wanted its end: how it died is no news.
   bool killed_by_us_ = false;
-  // Why we did, if that is news.
+  // Why we ended it by force, if that is news.
   std::string cause_;
   bool stopping_ = false;
   // We wanted its end before it came.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include <fcntl.h>
@@ -17,7 +18,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// A directory is called tractor-PID-XXXXXX; mkdtemp replaces the end.
 constexpr char const* prefix = "tractor-";
+constexpr std::string_view placeholder = "-XXXXXX";
 
 // A socket's whole path may have 107 characters; ours end in a slash and a uuid.
 constexpr std::size_t longest_base = 40;
@@ -53,11 +56,20 @@ void remove(std::string const& directory) {
   fs::remove_all(directory, ignored);
 }
 
+// Whether a directory is called as make_locked() calls it: others begin as ours do.
+bool is_named_by_us(std::string const& name) {
+  if (!name.starts_with(prefix)) return false;
+  std::string const rest = name.substr(std::string_view(prefix).size());
+  std::size_t const end_of_pid = rest.find_first_not_of("0123456789");
+  return end_of_pid != 0 && end_of_pid != std::string::npos && rest[end_of_pid] == '-' &&
+         rest.size() - end_of_pid == placeholder.size();
+}
+
 void remove_abandoned(std::string const& parent) {
   std::error_code ignored;
   for (auto const& entry : fs::directory_iterator(parent, ignored)) {
     std::string const path = entry.path();
-    if (!entry.path().filename().string().starts_with(prefix) || !is_ours(path)) continue;
+    if (!is_named_by_us(entry.path().filename()) || !is_ours(path)) continue;
     if (auto const held = lock(path, 0); held.get() >= 0)
       remove(path);
     else
@@ -68,7 +80,7 @@ void remove_abandoned(std::string const& parent) {
 
 std::string make_locked(std::string const& parent, trio::Descriptor& held) {
   for (;;) {
-    std::string path = parent + "/" + prefix + std::to_string(getpid()) + "-XXXXXX";
+    std::string path = parent + "/" + prefix + std::to_string(getpid()) + std::string(placeholder);
     // Made with mode 0700.
     if (!mkdtemp(path.data())) fail("cannot make a directory for sockets, " + path);
     held = lock(path, O_CREAT);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // How links end: in order, by force, and by the end of what carries them.
+#include "../../sanitized.hpp"
 #include "child.hpp"
 #include "support.hpp"
 
@@ -206,6 +207,33 @@ TEST_CASE("a peer that stands still delays the end by no more than the linger") 
     auto const took = std::chrono::steady_clock::now() - begin;
     CHECK(took > 200ms);
     CHECK(took < 5s);
+  }
+}
+
+TEST_CASE("with heartbeats, a peer that stands still loses its link, in the bound that was set") {
+  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
+    CAPTURE(kind);
+    Child child([kind](std::string const& endpoint) {
+      dial(kind, endpoint, "child", [](Transport&, Link& link) {
+        (void)link.receive();
+        raise(SIGSTOP);
+      });
+    });
+    play(kind, [&](Scene& scene) {
+      scene.options.heartbeat_bound = 800ms;
+      auto const transport = scene.transport();
+      auto const listener = transport->listen("here");
+      auto const link = listener->expect("child");
+      child.tell(listener->endpoint());
+      link->wait_connected();
+      link->send(Lane::control, frame("stand", "still"));
+      child.await_stop();
+      auto const begin = std::chrono::steady_clock::now();
+      CHECK(contains(reason_of(*link), "gone"));
+      auto const took = std::chrono::steady_clock::now() - begin;
+      CHECK(took >= 500ms);
+      CHECK(took <= 1500ms * support::slowness());
+    });
   }
 }
 

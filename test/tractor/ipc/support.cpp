@@ -8,7 +8,7 @@
 
 namespace ipc_test {
 
-PrivateDirectory::PrivateDirectory() : path_("/tmp/tractor-test-XXXXXX") {
+PrivateDirectory::PrivateDirectory() : path_("/tmp/test-of-links-XXXXXX") {
   if (!mkdtemp(path_.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
 }
 

@@ -3,8 +3,13 @@
 // and live until they are ended. MODE is what the last level does meanwhile:
 //   idle, busy, stopped, setsid; helper, daemon: start a plain program, the latter out of the way
 //   root_helper: it is the root that starts a plain program
+//   deaf: has the kernel send it no signal when its parent ends
+//   held: a copy of the root, "holder N", has its descriptors
 //   loud: writes a lot to standard error first
 //   stubborn: says so, and takes for ever to clean up
+// In two modes it is a tree of another kind:
+//   side_task: the actors are children of a task beside the body, all at one level
+//   prints: the middle one of three, one above the other, prints the task tree
 // Everybody says "cleaned up" when it is told to end.
 #include <tractor/tractor.hpp>
 
@@ -16,6 +21,7 @@
 
 #include <fmt/core.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 namespace {
@@ -44,6 +50,7 @@ void start_helper(bool out_of_the_way) {
 
 void live(std::string const& mode) {
   if (mode == "setsid") setsid();
+  if (mode == "deaf") prctl(PR_SET_PDEATHSIG, 0);
   if (mode == "loud")
     for (int i = 0; i < 100'000; ++i) std::fprintf(stderr, "line %d of very many lines\n", i);
   if (mode == "helper" || mode == "daemon") start_helper(mode == "daemon");
@@ -62,6 +69,12 @@ void live(std::string const& mode) {
   }
 }
 
+void start_holder() {
+  pid_t const pid = fork();
+  if (pid != 0) return say(fmt::format("holder {}", pid));
+  for (;;) pause();
+}
+
 void grow(std::string const& mode, std::vector<int> widths) {
   if (widths.empty()) return live(mode);
   int const width = widths.front();
@@ -69,8 +82,29 @@ void grow(std::string const& mode, std::vector<int> widths) {
   tractor::open_nursery([&](tractor::ActorNursery& nursery) {
     for (int i = 0; i < width; ++i)
       nursery.run_in_actor<grow>({.name = fmt::format("node{}", i)}, mode, widths);
+    if (mode == "held") start_holder();
     live("idle");
   });
+}
+
+void grow_in_side_task(std::vector<int> const& widths) {
+  trio::open_nursery([&](trio::Nursery& tasks) {
+    tasks.start_soon([&] { grow("idle", widths); });
+    trio::sleep_forever();
+  });
+}
+
+void print_from_here() {
+  tractor::open_nursery([](tractor::ActorNursery& nursery) {
+    nursery.start_actor("below", tractor::expose<live>);
+    tractor::print_task_tree();
+    trio::sleep_forever();
+  });
+}
+
+void print_from_the_middle() {
+  tractor::open_nursery(
+      [](tractor::ActorNursery& nursery) { nursery.run_in_actor<print_from_here>(); });
 }
 
 }  // namespace
@@ -80,7 +114,10 @@ int main(int argc, char** argv) {
     std::vector<int> widths;
     for (int i = 2; i < argc; ++i) widths.push_back(std::atoi(argv[i]));
     say("tree " + tractor::current_actor().tree_id());
-    if (std::string(argv[1]) == "root_helper") start_helper(false);
-    grow(argv[1], widths);
+    std::string const mode = argv[1];
+    if (mode == "root_helper") start_helper(false);
+    if (mode == "side_task") return grow_in_side_task(widths);
+    if (mode == "prints") return print_from_the_middle();
+    grow(mode, widths);
   });
 }
