@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <trio/cancel_scope.hpp>
+#include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
+#include <trio/exception_group.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/nursery.hpp>
 #include <trio/testing.hpp>
 #include <trio/testing/streams.hpp>
 
 #include <algorithm>
-#include <array>
+#include <exception>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace trio::testing {
 
@@ -19,15 +22,59 @@ namespace {
 
 constexpr std::string_view some_bytes = "some bytes";
 
+struct BrokenPromise : std::logic_error {
+  explicit BrokenPromise(std::string const& promise)
+      : std::logic_error("trio: checking a stream: " + promise) {}
+};
+
 void require(bool kept, char const* promise) {
-  if (!kept) throw std::logic_error(std::string("trio: checking a stream: ") + promise);
+  if (!kept) throw BrokenPromise(promise);
+}
+
+// Runs one of the checks. A promise that is found broken in a task is thrown as it is: the first,
+// if there are several.
+template <class Check> void run_check(Check&& check) {
+  std::exception_ptr const error = trio::detail::caught_from(check);
+  if (!error) return;
+  if (auto const* group = exception_cast<ExceptionGroup>(error))
+    if (auto const* broken = group->find<BrokenPromise>()) throw BrokenPromise(*broken);
+  std::rethrow_exception(error);
 }
 
 // `body` must throw an E, alone or as the only kind in a group.
 template <class E, class Body> void require_throw(Body&& body, char const* promise) {
-  bool thrown = false;
-  catching([&] { body(); }, [&](E const&) { thrown = true; });
-  require(thrown, promise);
+  std::exception_ptr const error = trio::detail::caught_from(body);
+  require(error != nullptr, promise);
+  auto const* group = exception_cast<BaseExceptionGroup>(error);
+  for (auto const& thrown : group ? group->leaves() : std::vector{error}) {
+    if (exception_cast<E>(thrown)) continue;
+    // A cancellation is none of the stream's.
+    if (!exception_cast<std::exception>(thrown) || exception_cast<BrokenPromise>(thrown))
+      std::rethrow_exception(error);
+    throw BrokenPromise(promise + ("; it has thrown " + describe(thrown)));
+  }
+}
+
+template <class Body> lowlevel::CheckpointCounts checkpoints_in(Body&& body) {
+  auto const before = lowlevel::current_checkpoint_counts();
+  body();
+  auto const after = lowlevel::current_checkpoint_counts();
+  return {after.schedule_points - before.schedule_points,
+          after.cancel_points - before.cancel_points};
+}
+
+template <class Body> void require_checkpoint(Body&& body, char const* promise) {
+  auto const counts = checkpoints_in(body);
+  require(counts.schedule_points > 0 && counts.cancel_points > 0, promise);
+}
+
+void close(Closeable& end) {
+  auto const counts = checkpoints_in([&] { end.close(); });
+  require(counts.schedule_points == 0 && counts.cancel_points == 0, "close() is no checkpoint");
+}
+
+void aclose(Closeable& end) {
+  require_checkpoint([&] { end.aclose(); }, "aclose() is a checkpoint, always");
 }
 
 // Runs both side by side, to their end.
@@ -39,20 +86,26 @@ template <class A, class B> void both(A&& a, B&& b) {
 }
 
 void send(SendStream& stream, std::string_view data) {
-  assert_checkpoints([&] { stream.send_all(data); });
+  require_checkpoint([&] { stream.send_all(data); }, "send_all is a checkpoint, always");
 }
 
 std::string receive(ReceiveStream& stream, std::size_t most) {
   std::string received;
-  assert_checkpoints([&] { received = stream.receive_some(most); });
+  require_checkpoint([&] { received = stream.receive_some(most); },
+                     "receive_some is a checkpoint, always");
   return received;
+}
+
+void wait_for_room(SendStream& stream) {
+  require_checkpoint([&] { stream.wait_send_all_might_not_block(); },
+                     "wait_send_all_might_not_block is a checkpoint, always");
 }
 
 void send_until_broken(SendStream& stream) {
   std::string const data(100, 'x');
   require_throw<BrokenResourceError>(
       [&] {
-        for (;;) send(stream, data);
+        for (int i = 0; i < 20'000; ++i) send(stream, data);
       },
       "once the receiver is closed, send_all throws BrokenResourceError before long");
 }
@@ -77,31 +130,45 @@ void check_transfer(OneWayStreams const& ends) {
                                        "to receive into no room throws std::invalid_argument");
 }
 
+// Of two waits, the second must be refused, at once.
+template <class A, class B>
+void check_exclusive(A const& first, B const& second, char const* promise) {
+  require_throw<BusyResourceError>(
+      [&] {
+        open_nursery([&](Nursery& nursery) {
+          nursery.start_soon(std::ref(first));
+          wait_all_tasks_blocked();
+          nursery.start_soon(std::ref(second));
+          wait_all_tasks_blocked();
+          nursery.cancel_scope().cancel();
+        });
+      },
+      promise);
+}
+
 void check_receiving_is_exclusive(OneWayStreams const& ends) {
   auto const receive_one = [&] { static_cast<void>(receive(*ends.receiver, 1)); };
-  require_throw<BusyResourceError>([&] { both(receive_one, receive_one); },
-                                   "two tasks that receive get BusyResourceError");
+  check_exclusive(receive_one, receive_one, "two tasks that receive get BusyResourceError");
 }
 
 void check_room_while_receiving(OneWayStreams const& ends) {
   open_nursery([&](Nursery& nursery) {
     nursery.start_soon([&] { static_cast<void>(receive(*ends.receiver, 1)); });
-    assert_checkpoints([&] { ends.sender->wait_send_all_might_not_block(); });
+    wait_for_room(*ends.sender);
     nursery.cancel_scope().cancel();
   });
 }
 
 void check_use_after_close(OneWayStreams const& ends) {
-  both([&] { send_until_broken(*ends.sender); },
-       [&] { assert_checkpoints([&] { ends.receiver->aclose(); }); });
+  both([&] { send_until_broken(*ends.sender); }, [&] { aclose(*ends.receiver); });
   // It stays broken.
   send_until_broken(*ends.sender);
   require_throw<ClosedResourceError>([&] { static_cast<void>(ends.receiver->receive_some(4096)); },
                                      "a closed receiver throws ClosedResourceError");
-  assert_checkpoints([&] { ends.receiver->aclose(); });
-  assert_no_checkpoints([&] { ends.receiver->close(); });
+  aclose(*ends.receiver);
+  close(*ends.receiver);
 
-  assert_checkpoints([&] { ends.sender->aclose(); });
+  aclose(*ends.sender);
   for (std::string_view data : {some_bytes, std::string_view()})
     require_throw<ClosedResourceError>(
         [&] { ends.sender->send_all(data); },
@@ -109,15 +176,15 @@ void check_use_after_close(OneWayStreams const& ends) {
   require_throw<ClosedResourceError>(
       [&] { ends.sender->wait_send_all_might_not_block(); },
       "a closed sender throws ClosedResourceError from wait_send_all_might_not_block");
-  assert_checkpoints([&] { ends.sender->aclose(); });
-  assert_no_checkpoints([&] { ends.sender->close(); });
+  aclose(*ends.sender);
+  close(*ends.sender);
 }
 
 void check_end_after_data(OneWayStreams const& ends) {
   both(
       [&] {
         send(*ends.sender, "y");
-        assert_checkpoints([&] { ends.sender->aclose(); });
+        aclose(*ends.sender);
       },
       [&] {
         wait_all_tasks_blocked();
@@ -136,7 +203,7 @@ void check_end_while_receiving(OneWayStreams const& ends) {
 }
 
 void check_abrupt_end(OneWayStreams const& ends) {
-  assert_no_checkpoints([&] { ends.sender->close(); });
+  close(*ends.sender);
   catching(
       [&] {
         require(receive(*ends.receiver, 1).empty(),
@@ -146,7 +213,7 @@ void check_abrupt_end(OneWayStreams const& ends) {
 }
 
 void check_abrupt_break(OneWayStreams const& ends) {
-  assert_no_checkpoints([&] { ends.receiver->close(); });
+  close(*ends.receiver);
   send_until_broken(*ends.sender);
 }
 
@@ -193,17 +260,8 @@ void check_close_wakes(Closeable& end, Operation&& operation, char const* promis
   });
 }
 
-// Two waits in the sender, of which the second must be refused.
-template <class A, class B> void check_sending_is_exclusive(A&& first, B&& second) {
-  require_throw<BusyResourceError>(
-      [&] {
-        open_nursery([&](Nursery& nursery) {
-          nursery.start_soon(std::ref(first));
-          wait_all_tasks_blocked();
-          nursery.start_soon(std::ref(second));
-        });
-      },
-      "two tasks that send, or wait to, get BusyResourceError");
+template <class A, class B> void check_sending_is_exclusive(A const& first, B const& second) {
+  check_exclusive(first, second, "two tasks that send, or wait to, get BusyResourceError");
 }
 
 void check_room_comes(OneWayStreams const& ends) {
@@ -214,7 +272,7 @@ void check_room_comes(OneWayStreams const& ends) {
       received = true;
       for (;;) static_cast<void>(ends.receiver->receive_some(16384));
     });
-    assert_checkpoints([&] { ends.sender->wait_send_all_might_not_block(); });
+    wait_for_room(*ends.sender);
     require(received, "wait_send_all_might_not_block waits until something is received");
     nursery.cancel_scope().cancel();
   });
@@ -309,15 +367,21 @@ template <class S> void check_two_ways(std::function<TwoWayStreams<S>()> const& 
                                        std::function<TwoWayStreams<S>()> const& make_clogged) {
   for (bool flipped : {false, true})
     check_one_way_stream(one_way(make, flipped), one_way(make_clogged, flipped));
-  TwoWayStreams<S> const ends = make();
-  check_both_ways(*ends.first, *ends.second);
+  run_check([&] {
+    TwoWayStreams<S> const ends = make();
+    check_both_ways(*ends.first, *ends.second);
+  });
+}
+
+void send_eof(HalfCloseableStream& stream) {
+  require_checkpoint([&] { stream.send_eof(); }, "send_eof is a checkpoint, always");
 }
 
 void check_half_close(HalfCloseableStream& closing, HalfCloseableStream& other) {
   both(
       [&] {
         closing.send_all("x");
-        assert_checkpoints([&] { closing.send_eof(); });
+        send_eof(closing);
       },
       [&] {
         wait_all_tasks_blocked();
@@ -326,7 +390,7 @@ void check_half_close(HalfCloseableStream& closing, HalfCloseableStream& other) 
       });
   require_throw<ClosedResourceError>([&] { closing.send_all("y"); },
                                      "after send_eof, send_all throws ClosedResourceError");
-  assert_checkpoints([&] { closing.send_eof(); });
+  send_eof(closing);
 }
 
 void check_eof_is_exclusive(
@@ -347,21 +411,23 @@ void check_eof_is_exclusive(
 
 void check_one_way_stream(std::function<OneWayStreams()> const& make,
                           std::function<OneWayStreams()> const& make_clogged) {
-  {
+  run_check([&] {
     OneWayStreams const ends = make();
     check_transfer(ends);
     check_receiving_is_exclusive(ends);
     check_room_while_receiving(ends);
     check_use_after_close(ends);
-  }
+  });
   for (auto check : {check_end_after_data, check_end_while_receiving, check_abrupt_end,
                      check_abrupt_break, check_cancelled_aclose, check_cancelled_use})
-    check(make());
-  OneWayStreams const ends = make();
-  check_close_wakes(
-      *ends.receiver, [&] { static_cast<void>(ends.receiver->receive_some(10)); },
-      "closing the receiver wakes receive_some with ClosedResourceError");
-  if (make_clogged) check_clogged(make_clogged);
+    run_check([&] { check(make()); });
+  run_check([&] {
+    OneWayStreams const ends = make();
+    check_close_wakes(
+        *ends.receiver, [&] { static_cast<void>(ends.receiver->receive_some(10)); },
+        "closing the receiver wakes receive_some with ClosedResourceError");
+  });
+  if (make_clogged) run_check([&] { check_clogged(make_clogged); });
 }
 
 void check_two_way_stream(std::function<TwoWayStreams<Stream>()> const& make,
@@ -373,13 +439,13 @@ void check_half_closeable_stream(
     std::function<TwoWayStreams<HalfCloseableStream>()> const& make,
     std::function<TwoWayStreams<HalfCloseableStream>()> const& make_clogged) {
   check_two_ways(make, make_clogged);
-  {
+  run_check([&] {
     auto const ends = make();
     check_half_close(*ends.first, *ends.second);
     // And still the other way.
     check_half_close(*ends.second, *ends.first);
-  }
-  if (make_clogged) check_eof_is_exclusive(make_clogged);
+  });
+  if (make_clogged) run_check([&] { check_eof_is_exclusive(make_clogged); });
 }
 
 }  // namespace trio::testing

@@ -177,6 +177,7 @@ SocketListener open_unix_listener(std::string const& path, int backlog) {
 
 void serve_listeners(StreamHandler handler, std::vector<SocketListener> listeners,
                      Nursery* handler_nursery, TaskStatus<std::vector<SocketAddress>>& status) {
+  lowlevel::checkpoint_if_cancelled();
   // The handlers may live longer than this call.
   auto const shared = std::make_shared<StreamHandler const>(std::move(handler));
   open_nursery([&](Nursery& nursery) {

@@ -5,6 +5,7 @@
 #include <trio/detail/guarded.hpp>
 #include <trio/event.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/lowlevel.hpp>
 #include <trio/tcp.hpp>
 
 #include <algorithm>
@@ -92,6 +93,7 @@ SocketListener listen_at(SocketAddress const& address, int backlog) {
 
 SocketStream open_tcp_stream(std::string const& host, std::uint16_t port,
                              OpenTcpStreamOptions const& options) {
+  lowlevel::checkpoint_if_cancelled();
   std::vector<SocketAddress> addresses =
       options.resolve ? options.resolve(host, port) : resolve(host, port);
   if (addresses.empty())

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -135,6 +137,127 @@ TEST_CASE("when who waits at the source is cancelled, the next takes its place")
     CHECK(scope.cancelled_caught());
     CHECK(received == 14);
     CHECK(first.receive() == 7);
+  });
+}
+
+TEST_CASE("a value that was handed over reaches everybody, whatever becomes of who waited for it") {
+  for (bool closed : {false, true}) {
+    CAPTURE(closed);
+    run([&] {
+      auto [sender, source] = open_memory_channel<int>(0);
+      auto first = broadcast(std::move(source), 3);
+      auto second = first.subscribe();
+      auto third = first.subscribe();
+      trio::CancelScope scope;
+      int received = 0;
+      trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          support::within(scope, [&] {
+            // It was in time, as at a memory channel.
+            received += first.receive();
+            checkpoint();
+          });
+        });
+        for (auto* receiver : {&second, &third}) {
+          wait_all_tasks_blocked();
+          nursery.start_soon([&, receiver] { received += receiver->receive(); });
+        }
+        wait_all_tasks_blocked();
+        to.send_nowait(7);
+        if (closed)
+          first.close();
+        else
+          scope.cancel();
+      });
+      CHECK(received == 21);
+      CHECK(scope.cancelled_caught() == !closed);
+      if (closed) CHECK_THROWS_AS(first.receive(), trio::ClosedResourceError);
+    });
+  }
+}
+
+TEST_CASE("who falls behind again is told again, of what it has missed since") {
+  run([] {
+    auto [sender, source] = open_memory_channel<int>(trio::unbounded);
+    auto fast = broadcast(std::move(source), 2);
+    auto slow = fast.subscribe();
+    auto const hurry = [&, &to = sender](int count) {
+      for (int i = 0; i < count; ++i) {
+        to.send_nowait(i);
+        fast.receive_nowait();
+      }
+    };
+    auto const missed = [&]() -> std::uint64_t {
+      try {
+        slow.receive_nowait();
+      } catch (trio::Lagged const& lagged) {
+        return lagged.missed;
+      }
+      return 0;
+    };
+    hurry(5);
+    CHECK(missed() == 3);
+    hurry(4);
+    CHECK(slow.statistics().lag == 6);
+    CHECK(missed() == 4);
+    CHECK(slow.receive_nowait() == 2);
+    hurry(2);
+    CHECK(missed() == 1);
+    // Who subscribes through one that is behind is not.
+    auto late = slow.subscribe();
+    CHECK(late.statistics().lag == 0);
+    auto const now = slow.statistics();
+    CHECK(now.lag == 2);
+    CHECK(now.open_receivers == 3);
+    CHECK(now.current_buffer_used == 2);
+    CHECK(now.max_buffer_size == 2);
+    CHECK(now.tasks_waiting == 0);
+    CHECK(slow.receive_nowait() == 0);
+    CHECK(slow.receive_nowait() == 1);
+  });
+}
+
+namespace {
+
+// Its next copy throws, if it is told so.
+struct Touchy {
+  explicit Touchy(int number) : value(number) {}
+
+  Touchy(Touchy&&) = default;
+  Touchy& operator=(Touchy&&) = default;
+  ~Touchy() = default;
+
+  Touchy(Touchy const& other) : value(other.value) {
+    if (std::exchange(fails, false)) throw support::KeyError();
+  }
+
+  int value;
+  static inline bool fails = false;
+};
+
+}  // namespace
+
+TEST_CASE("a value whose copy throws, throws for one receiver, which may ask again") {
+  run([] {
+    auto [sender, source] = open_memory_channel<Touchy>(0);
+    auto first = broadcast(std::move(source), 3);
+    auto second = first.subscribe();
+    auto third = first.subscribe();
+    int received = 0;
+    trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        CHECK_THROWS_AS(first.receive(), support::KeyError);
+        received += first.receive().value;
+      });
+      for (auto* receiver : {&second, &third}) {
+        wait_all_tasks_blocked();
+        nursery.start_soon([&, receiver] { received += receiver->receive().value; });
+      }
+      wait_all_tasks_blocked();
+      Touchy::fails = true;
+      to.send_nowait(Touchy(7));
+    });
+    CHECK(received == 21);
   });
 }
 

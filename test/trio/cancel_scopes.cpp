@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -536,6 +537,34 @@ TEST_CASE("scopes may be nested thousands deep [R:2580]") {
         checkpoint();
       });
     });
+    CHECK(outermost.cancelled_caught());
+  });
+}
+
+TEST_CASE("cancelling scopes that are nested deep takes no stack for each") {
+  trio::RunOptions options;
+  options.stack_size = 64u << 20;
+  trio::run(options, [] {
+    trio::CancelScope outermost;
+    char const* cancelling = nullptr;
+    std::ptrdiff_t used = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        within(outermost, [&] {
+          nest(5000, [&] {
+            trio::lowlevel::wait_task_rescheduled([&](trio::lowlevel::RaiseCancel const&) {
+              used = cancelling - static_cast<char const*>(__builtin_frame_address(0));
+              return trio::lowlevel::Abort::succeeded;
+            });
+          });
+        });
+      });
+      wait_all_tasks_blocked();
+      cancelling = static_cast<char const*>(__builtin_frame_address(0));
+      outermost.cancel();
+    });
+    CHECK(used > 0);
+    CHECK(used < 16 * 1024);
     CHECK(outermost.cancelled_caught());
   });
 }

@@ -34,7 +34,11 @@ TEST_CASE("a limiter lends as many tokens as it has, one to each borrower [sy:50
     CHECK_THROWS_AS(limiter.acquire_on_behalf_of_nowait(&third), trio::WouldBlock);
     CHECK_THROWS_AS(limiter.release_on_behalf_of(&third), trio::MisuseError);
 
-    auto borrowers = limiter.statistics().borrowers;
+    auto const now = limiter.statistics();
+    CHECK(now.borrowed_tokens == 2);
+    CHECK(now.total_tokens == 2);
+    CHECK(now.tasks_waiting == 0);
+    auto borrowers = now.borrowers;
     std::sort(borrowers.begin(), borrowers.end());
     std::vector<void const*> expected{&current_task(), &other};
     std::sort(expected.begin(), expected.end());

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
+#include <csignal>
 #include <cstdint>
 #include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 using namespace support;
 using trio::lowlevel::cancel_shielded_checkpoint;
@@ -161,6 +169,179 @@ TEST_CASE("what blocks, cancelled before it begins, has no effect") {
     CHECK_FALSE(lock.locked());
     CHECK(is_cancelled([&, &to = sender] { to.send(1); }));
     CHECK_THROWS_AS(static_cast<void>(receiver.receive_nowait()), trio::WouldBlock);
+  });
+}
+
+namespace {
+
+// A function that is a checkpoint always, and has no effect if it is cancelled before it begins.
+struct Function {
+  char const* name;
+  std::function<void()> call;
+};
+
+std::vector<Function> const full_checkpoints = {
+    {"with, whose background reports",
+     [] { trio::with([](trio::TaskStatus<void>& status) { status.started(); }, [] {}); }},
+    {"gather", [] { trio::gather([](trio::Lend<int> lend) { lend(1); }, [](int) {}); }},
+    {"ResourceCache::maybe_open",
+     [] {
+       trio::ResourceCache<int, int> cache;
+       cache.maybe_open(
+           1, [](trio::Lend<int> lend) { lend(1); }, [](int) {});
+     }},
+    {"Shared::wait", [] { trio::Shared([] { return 1; }).wait(); }},
+    {"Value::until_matches", [] { trio::Value<int>(1).until_equals(1); }},
+    {"Semaphore::acquire", [] { trio::Semaphore(1).acquire(); }},
+    {"CapacityLimiter::acquire", [] { trio::CapacityLimiter(1).acquire(); }},
+    {"BroadcastReceiver::receive",
+     [] {
+       auto channel = trio::open_memory_channel<int>(1);
+       channel.sender.send_nowait(1);
+       trio::broadcast(std::move(channel.receiver), 1).receive();
+     }},
+    {"SignalReceiver::receive",
+     [] {
+       auto signals = trio::open_signal_receiver({SIGUSR1});
+       raise(SIGUSR1);
+       AtEnd const take{[&] {
+         // What was not received would be raised again.
+         if (signals.pending() > 0) trio::shielded([&] { signals.receive(); });
+       }};
+       signals.receive();
+     }},
+    {"to_thread::run", [] { trio::to_thread::run([] {}); }},
+    {"resolve", [] { static_cast<void>(trio::resolve("127.0.0.1", 1)); }},
+    {"open_process", [] { trio::open_process({"true"}).wait(); }},
+    {"run_process", [] { trio::run_process({"true"}); }},
+    {"open_tcp_listeners",
+     [] { static_cast<void>(trio::open_tcp_listeners(0, {.host = "127.0.0.1"})); }},
+    {"open_tcp_stream",
+     [] {
+       auto listening =
+           trio::shielded([] { return trio::open_tcp_listeners(0, {.host = "127.0.0.1"}); });
+       static_cast<void>(
+           trio::open_tcp_stream("127.0.0.1", listening.front().local_address().port()));
+     }},
+    {"open_unix_socket and SocketListener::accept",
+     [] {
+       auto const name = std::string("@trio-checkpoints-") + std::to_string(getpid());
+       auto listening = trio::shielded([&] { return trio::open_unix_listener(name); });
+       auto const there = trio::open_unix_socket(name);
+       static_cast<void>(listening.accept());
+     }},
+    {"serve_listeners without listeners", [] { trio::serve_listeners([](auto&) {}, {}); }},
+};
+
+// A function that is none.
+std::vector<Function> const no_checkpoints = {
+    {"finally_shielded", [] { trio::finally_shielded(1s, [] {}); }},
+    {"finally_shielded with a body",
+     [] {
+       trio::finally_shielded(
+           1s, [] {}, [] {});
+     }},
+    {"maybe_open_nursery with a nursery",
+     [] {
+       trio::maybe_open_nursery(trio::lowlevel::current_task().parent_nursery(),
+                                [](trio::Nursery& nursery) { nursery.start_soon([] {}); });
+     }},
+    {"Value::set", [] { trio::Value<int>().set(1); }},
+    {"open_pipe and open_socket_pair",
+     [] {
+       static_cast<void>(trio::open_pipe());
+       static_cast<void>(trio::open_socket_pair());
+     }},
+    {"open_signal_receiver", [] { static_cast<void>(trio::open_signal_receiver({SIGUSR1})); }},
+};
+
+}  // namespace
+
+TEST_CASE("every function is the checkpoint that its comment says") {
+  for (auto const& [name, call] : full_checkpoints) {
+    CAPTURE(std::string(name));
+    run([&call = call] {
+      CHECK_NOTHROW(assert_checkpoints(call));
+      CHECK(lets_others_run(call));
+      CHECK(is_cancelled(call));
+    });
+  }
+  for (auto const& [name, call] : no_checkpoints) {
+    CAPTURE(std::string(name));
+    run([&call = call] {
+      // In a nursery's task: some want one that is open.
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start_soon([&] {
+          CHECK_NOTHROW(assert_no_checkpoints(call));
+          CHECK_FALSE(is_cancelled(call));
+        });
+      });
+    });
+  }
+}
+
+TEST_CASE("a combinator is the checkpoint that its functions are, and lets others run always") {
+  auto const combinators = [](auto const& fn) {
+    return std::vector<std::function<void()>>{
+        [&] { static_cast<void>(trio::any_of(fn)); },
+        [&] { static_cast<void>(trio::all_of(fn, fn)); },
+        [&] { static_cast<void>(trio::most_of(fn)); },
+        [&] { static_cast<void>(trio::race(fn, fn)); },
+        [&] { trio::with([] {}, fn); },
+        [&] { trio::maybe_open_nursery(nullptr, [&](trio::Nursery&) { fn(); }); },
+    };
+  };
+  run([&] {
+    for (auto const& call : combinators([] {})) {
+      CHECK(lets_others_run(call));
+      CHECK_FALSE(is_cancelled(call));
+    }
+    for (auto const& call : combinators(checkpoint)) {
+      CHECK(lets_others_run(call));
+      CHECK(is_cancelled(call));
+    }
+  });
+}
+
+TEST_CASE("what opens something, cancelled before it begins, has not looked at it") {
+  run([] {
+    // Each would throw something else.
+    CHECK(is_cancelled([] { static_cast<void>(trio::open_process({"/nowhere/at/all"})); }));
+    CHECK(is_cancelled([] { trio::run_process({"/nowhere/at/all"}); }));
+    CHECK(is_cancelled([] { static_cast<void>(trio::open_unix_socket("/nowhere/at/all")); }));
+    CHECK(is_cancelled([] { static_cast<void>(trio::open_unix_listener("/nowhere/at/all")); }));
+    CHECK(is_cancelled(
+        [] { static_cast<void>(trio::open_tcp_listeners(0, {.host = "192.0.2.1"})); }));
+    trio::OpenTcpStreamOptions options;
+    options.resolve = [](auto const&, auto) -> std::vector<trio::SocketAddress> {
+      FAIL("a name was looked up");
+      return {};
+    };
+    CHECK(is_cancelled([&] { static_cast<void>(trio::open_tcp_stream("host", 1, options)); }));
+    CHECK(is_cancelled([] {
+      trio::gather([](trio::Lend<int> lend) { lend(1); }, [](int) { FAIL("it was lent"); });
+    }));
+    CHECK(is_cancelled([] {
+      trio::with([](trio::TaskStatus<void>& status) { status.started(); },
+                 [] { FAIL("it was started"); });
+    }));
+  });
+}
+
+TEST_CASE("to wait for a program is a checkpoint, and to terminate it lets nothing cut it short") {
+  trio::run([] {
+    auto process = trio::open_process({"sleep", "1000"});
+    CHECK_FALSE(is_cancelled([&] {
+      CHECK(process.terminate() == trio::ExitStatus{SIGTERM, true});
+    }));
+    assert_checkpoints([&] { process.terminate(); });
+    assert_checkpoints([&] { process.wait(); });
+    CHECK(is_cancelled([&] { process.wait(); }));
+    assert_no_checkpoints([&] {
+      CHECK(process.status().has_value());
+      process.signal(SIGTERM);
+      process.signal_group(SIGTERM);
+    });
   });
 }
 

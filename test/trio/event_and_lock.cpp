@@ -238,6 +238,24 @@ TEST_CASE("a lock may go before the task that holds it") {
   });
 }
 
+TEST_CASE("an event that is destroyed wakes who waits with BrokenResourceError") {
+  run([] {
+    std::optional<trio::Event> event(std::in_place);
+    int told = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      for (int i = 0; i < 2; ++i)
+        nursery.start_soon([&] {
+          CHECK_THROWS_AS(event->wait(), trio::BrokenResourceError);
+          ++told;
+        });
+      wait_all_tasks_blocked();
+      CHECK(event->statistics().tasks_waiting == 2);
+      event.reset();
+    });
+    CHECK(told == 2);
+  });
+}
+
 TEST_CASE("a lock tells who holds it and how many wait") {
   run([] {
     trio::Lock lock;

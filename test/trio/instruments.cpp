@@ -2,8 +2,10 @@
 #include "child_process.hpp"
 #include "support.hpp"
 
+#include <cstddef>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -143,35 +145,158 @@ TEST_CASE("which hooks are in a task [I:271]") {
   trio::run(with({&asker}), [] { trio::sleep(1us); });
 }
 
+TEST_CASE("the run looks for input for no longer than until something is due") {
+  struct Looker : trio::Instrument {
+    void before_io_wait(trio::Duration timeout) override { timeouts.push_back(timeout); }
+
+    std::vector<trio::Duration> timeouts;
+  } looker;
+
+  trio::Duration const none = 0s;
+  // What `fn` lets it wait for.
+  auto const timeouts_of = [&](auto const& fn) {
+    let_others_block();
+    looker.timeouts.clear();
+    fn();
+    return looker.timeouts;
+  };
+  trio::RunOptions options = with({&looker});
+  options.poll_every_pass = true;
+  trio::run(options, [&] {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      auto const busy = timeouts_of([&] {
+        nursery.start_soon([] { checkpoint(); });
+        for (int i = 0; i < 3; ++i) checkpoint();
+      });
+      CHECK(busy == std::vector<trio::Duration>(3, none));
+
+      auto const asleep = timeouts_of([] { trio::sleep(2ms); });
+      REQUIRE(!asleep.empty());
+      CHECK(asleep.front() > none);
+      for (trio::Duration timeout : asleep) CHECK(timeout <= 2ms);
+
+      auto const blocked = timeouts_of([] { trio::testing::wait_all_tasks_blocked(1ms); });
+      CHECK(blocked == std::vector<trio::Duration>(1, 1ms));
+
+      // Nothing is due, ever: it looks up once a day.
+      trio::Event event;
+      auto const woken = timeouts_of([&] {
+        std::thread other([token = trio::lowlevel::current_trio_token(), &event] {
+          token.run_sync_soon([&] { event.set(); });
+        });
+        event.wait();
+        other.join();
+      });
+      REQUIRE(!woken.empty());
+      for (trio::Duration timeout : woken) CHECK((timeout == none || timeout == 24h));
+    });
+  });
+}
+
 namespace {
 
+// Throws in one of its hooks.
 struct Failing : trio::Instrument {
-  void task_scheduled(trio::Task&) override {
+  explicit Failing(std::size_t number) : hook(number) {}
+
+  void before_run() override { called(0); }
+
+  void after_run() override { called(1); }
+
+  void task_spawned(trio::Task&) override { called(2); }
+
+  void task_scheduled(trio::Task&) override { called(3); }
+
+  void before_task_step(trio::Task&) override { called(4); }
+
+  void after_task_step(trio::Task&) override { called(5); }
+
+  void task_exited(trio::Task&) override { called(6); }
+
+  void before_io_wait(trio::Duration) override { called(7); }
+
+  void after_io_wait(trio::Duration) override { called(8); }
+
+  void called(std::size_t number) {
+    if (number != hook) return;
     ++calls;
     throw KeyError("no more");
   }
 
+  static constexpr std::size_t hooks = 9;
+
+  std::size_t hook;
   int calls = 0;
 };
 
 }  // namespace
 
-TEST_CASE("hidden: an instrument throws" * doctest::skip()) {
-  Failing failing;
-  Recorder other;
-  trio::run(with({&failing, &other}), [&] {
+TEST_CASE("hidden: instruments throw" * doctest::skip()) {
+  for (std::size_t hook = 0; hook < Failing::hooks; ++hook) {
+    Failing failing(hook);
+    Recorder other;
+    Recorder alone;
+    auto const work = [] {
+      trio::open_nursery([](trio::Nursery& nursery) {
+        nursery.start_soon([] { trio::sleep(1us); });
+        trio::sleep(1us);
+      });
+      return 7;
+    };
+    CHECK(trio::run(with({&failing, &other}), work) == 7);
+    CHECK(failing.calls == 1);
+    CHECK(other.record.back().first == "after_run");
+    // Nothing is missed because of it.
+    CHECK(trio::run(with({&alone}), work) == 7);
+    CHECK(other.record.size() == alone.record.size());
+  }
+  Failing failing(3);
+  trio::run(with({&failing}), [&] {
     checkpoint();
     CHECK_THROWS_AS(remove_instrument(failing), trio::MisuseError);
   });
-  CHECK(failing.calls == 1);
-  CHECK(other.record.back().first == "after_run");
 }
 
 TEST_CASE("an instrument that throws is reported and taken out, and nobody else notices [I:183]") {
-  auto const ending = run_hidden_case("hidden: an instrument throws");
+  auto const ending = run_hidden_case("hidden: instruments throw");
+  INFO(ending.errors);
   CHECK(ending.exit_code == 0);
-  CHECK(ending.says("trio: an instrument ((anonymous namespace)::Failing) has thrown and was"));
+  std::string const report =
+      "trio: an instrument ((anonymous namespace)::Failing) has thrown and was";
+  std::size_t reports = 0;
+  for (std::size_t at = 0; (at = ending.errors.find(report, at)) != std::string::npos; ++at)
+    ++reports;
+  CHECK(reports == Failing::hooks + 1);
   CHECK(ending.says("no more"));
+}
+
+TEST_CASE("a hook may take another instrument out, which then is told nothing more") {
+  struct Remover : trio::Instrument {
+    explicit Remover(trio::Instrument& instrument) : other(instrument) {}
+
+    void task_exited(trio::Task&) override {
+      if (!std::exchange(done, true)) remove_instrument(other);
+    }
+
+    trio::Instrument& other;
+    bool done = false;
+  };
+
+  struct Counter : trio::Instrument {
+    void task_exited(trio::Task&) override { ++exits; }
+
+    int exits = 0;
+  };
+
+  // The one that is taken out comes later, or has been told already.
+  for (bool later : {true, false}) {
+    Counter counter;
+    Remover remover(counter);
+    auto const order = later ? std::vector<trio::Instrument*>{&remover, &counter}
+                             : std::vector<trio::Instrument*>{&counter, &remover};
+    trio::run(with(order), [] { checkpoint(); });
+    CHECK(counter.exits == (later ? 0 : 1));
+  }
 }
 
 TEST_CASE("instruments may be added and removed by hooks") {

@@ -5,7 +5,9 @@
 #include "support.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -72,6 +74,36 @@ class ValueInAChannel {
   trio::MemoryChannelPair<Nothing> channel_ = trio::open_memory_channel<Nothing>(10);
 };
 
+// Whoever waits at a channel without room waits for whoever is inside. Mirrors trio's ChannelLock3.
+class RendezvousChannel {
+ public:
+  void acquire() {
+    trio::lowlevel::checkpoint_if_cancelled();
+    if (std::exchange(taken_, true))
+      channel_.sender.send({});
+    else
+      trio::lowlevel::cancel_shielded_checkpoint();
+  }
+
+  void acquire_nowait() {
+    if (std::exchange(taken_, true)) throw trio::WouldBlock();
+  }
+
+  void release() {
+    try {
+      channel_.receiver.receive_nowait();
+    } catch (trio::WouldBlock const&) {
+      taken_ = false;
+    }
+  }
+
+ private:
+  struct Nothing {};
+
+  bool taken_ = false;
+  trio::MemoryChannelPair<Nothing> channel_ = trio::open_memory_channel<Nothing>(0);
+};
+
 template <class L> bool is_free(L& lock) {
   try {
     lock.acquire_nowait();
@@ -93,10 +125,11 @@ TYPE_TO_STRING(OneToken);
 TYPE_TO_STRING(RoomInAChannel<1>);
 TYPE_TO_STRING(RoomInAChannel<10>);
 TYPE_TO_STRING(ValueInAChannel);
+TYPE_TO_STRING(RendezvousChannel);
 
 #define LOCKS                                                                              \
   trio::Lock, trio::StrictFIFOLock, trio::Condition, ConditionOfALock, OnePlace, OneToken, \
-      RoomInAChannel<1>, RoomInAChannel<10>, ValueInAChannel
+      RoomInAChannel<1>, RoomInAChannel<10>, ValueInAChannel, RendezvousChannel
 
 TEST_CASE_TEMPLATE("only one task at a time is inside [sy:560]", L, LOCKS) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
@@ -330,6 +363,76 @@ TEST_CASE_TEMPLATE("who waits and is rescheduled by hand is not inside", L, LOCK
     });
     lock.release();
     CHECK(is_free(lock));
+  });
+}
+
+TEST_CASE_TEMPLATE("when whoever holds it ends, nobody ever has it again [sy:672]", L, trio::Lock,
+                   trio::StrictFIFOLock, trio::Condition, ConditionOfALock) {
+  run([] {
+    L lock;
+    int told = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([&] {
+        lock.acquire();
+        wait_all_tasks_blocked();
+      });
+      for (int i = 0; i < 2; ++i)
+        nursery.start_soon([&] {
+          checkpoint();
+          CHECK_THROWS_AS(lock.acquire(), trio::BrokenResourceError);
+          ++told;
+        });
+    });
+    CHECK(told == 2);
+    CHECK(lock.is_broken());
+    CHECK(lock.locked());
+    CHECK_THROWS_AS(lock.acquire(), trio::BrokenResourceError);
+    CHECK_THROWS_AS(lock.acquire_nowait(), trio::BrokenResourceError);
+    CHECK_THROWS_AS(lock.release(), trio::MisuseError);
+  });
+}
+
+TEST_CASE_TEMPLATE("destroyed, it wakes who waits with BrokenResourceError", L, trio::Lock,
+                   trio::StrictFIFOLock, OnePlace, OneToken) {
+  run([] {
+    std::optional<L> lock(std::in_place);
+    int told = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      lock->acquire();
+      for (int i = 0; i < 2; ++i)
+        nursery.start_soon([&] {
+          CHECK_THROWS_AS(lock->acquire(), trio::BrokenResourceError);
+          ++told;
+        });
+      wait_all_tasks_blocked();
+      lock.reset();
+      CHECK(told == 0);
+    });
+    CHECK(told == 2);
+  });
+}
+
+TEST_CASE_TEMPLATE("its statistics count who waits", L, trio::Lock, trio::StrictFIFOLock,
+                   trio::Condition, OnePlace, OneToken) {
+  run([] {
+    L lock;
+    auto const waiting = [&] {
+      auto const now = lock.statistics();
+      if constexpr (requires { now.lock_statistics; })
+        return now.lock_statistics.tasks_waiting;
+      else
+        return now.tasks_waiting;
+    };
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      lock.acquire();
+      CHECK(waiting() == 0);
+      for (int i = 0; i < 3; ++i) nursery.start_soon([&] { Guard const held(lock); });
+      wait_all_tasks_blocked();
+      CHECK(waiting() == 3);
+      lock.release();
+      CHECK(waiting() == 2);
+    });
+    CHECK(waiting() == 0);
   });
 }
 

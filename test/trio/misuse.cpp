@@ -3,12 +3,15 @@
 #include "child_process.hpp"
 #include "support.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <exception>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -212,6 +215,301 @@ TEST_CASE("an initialiser that throws lets the next one try") {
   CHECK_THROWS_AS(get(), KeyError);
   CHECK(get() == 3);
   CHECK(get() == 3);
+}
+
+namespace {
+
+// A call, and a part of the sentence that it is refused with.
+struct Refused {
+  char const* part;
+  std::function<void()> call;
+};
+
+// Calls `fn` in a run of another thread.
+void in_another_run(std::function<void()> const& fn) {
+  trio::to_thread::run([&] { trio::run(fn); });
+}
+
+// Has the task that `wait` parks rescheduled by hand; throws what it throws then.
+void reschedule_in(std::function<void()> const& wait) {
+  std::exception_ptr error;
+  trio::open_nursery([&](trio::Nursery& nursery) {
+    trio::Task* waiter = nullptr;
+    nursery.start_soon([&] {
+      waiter = &trio::lowlevel::current_task();
+      error = thrown_by(wait);
+    });
+    trio::testing::wait_all_tasks_blocked();
+    trio::lowlevel::reschedule(*waiter);
+  });
+  if (error) std::rethrow_exception(error);
+}
+
+// A nursery's task does it, not its body.
+void in_a_child(std::function<void(trio::Nursery&)> const& fn) {
+  std::exception_ptr error;
+  trio::open_nursery([&](trio::Nursery& nursery) {
+    nursery.start_soon([&] { error = thrown_by([&] { fn(nursery); }); });
+  });
+  if (error) std::rethrow_exception(error);
+}
+
+std::vector<Refused> const refused_in_a_run = {
+    {"this thread is already inside trio::run; call your function directly",
+     [] { trio::run([] {}); }},
+    {"this thread is already inside a run",
+     [] {
+       trio::GuestHost host{[](std::function<void()> const&) {}};
+       trio::start_guest_run(
+           host, {}, [] {}, [](trio::GuestOutcome<void> const&) {});
+     }},
+    {"the nursery is closed: its block has ended, no task can be started",
+     [] {
+       trio::Event last_moment;
+       in_a_child([&](trio::Nursery& outer) {
+         trio::open_nursery([&](trio::Nursery& inner) {
+           inner.start_soon([&] { last_moment.wait(); });
+           outer.start_soon([&] {
+             trio::testing::wait_all_tasks_blocked();
+             last_moment.set();
+             // Its last task ends meanwhile; it is there until its block goes on.
+             trio::lowlevel::cancel_shielded_checkpoint();
+             inner.start_soon([] {});
+           });
+         });
+       });
+     }},
+    {"the nursery belongs to a run of another thread; ask that run with TrioToken::run_sync_soon",
+     [] {
+       trio::open_nursery([](trio::Nursery& nursery) {
+         auto const error = thrown_by([&] { in_another_run([&] { nursery.start_soon([] {}); }); });
+         std::rethrow_exception(error);
+       });
+     }},
+    {"the CancelScope belongs to a run of another thread; ask that run with TrioToken",
+     [] {
+       trio::CancelScope scope;
+       within(scope, [&] { in_another_run([&] { scope.cancel(); }); });
+     }},
+    {"the task to be woken belongs to a run of another thread; ask that run with TrioToken",
+     [] {
+       trio::Task& task = trio::lowlevel::current_task();
+       in_another_run([&] { trio::lowlevel::reschedule(task); });
+     }},
+    {"the task is not parked in wait_task_rescheduled, or was rescheduled already",
+     [] { trio::lowlevel::reschedule(trio::lowlevel::current_task()); }},
+    {"the task is not parked in wait_task_rescheduled, or was rescheduled already",
+     [] {
+       trio::open_nursery([](trio::Nursery& nursery) {
+         trio::Task* sleeper = nullptr;
+         nursery.start_soon([&] {
+           sleeper = &trio::lowlevel::current_task();
+           trio::lowlevel::wait_task_rescheduled(
+               [](trio::lowlevel::RaiseCancel const&) { return trio::lowlevel::Abort::failed; });
+         });
+         trio::testing::wait_all_tasks_blocked();
+         trio::lowlevel::reschedule(*sleeper);
+         trio::lowlevel::reschedule(*sleeper);
+       });
+     }},
+    {"nursery.join() waits inside the nursery's body; a task of the nursery would wait for itself",
+     [] { in_a_child([](trio::Nursery& nursery) { nursery.join(); }); }},
+    {"the task ended without calling task_status.started()",
+     [] {
+       trio::open_nursery(
+           [](trio::Nursery& nursery) { nursery.start([](trio::TaskStatus<void>&) {}); });
+     }},
+    {"task_status.started() was called twice",
+     [] {
+       trio::open_nursery([](trio::Nursery& nursery) {
+         nursery.start([](trio::TaskStatus<int>& status) {
+           status.started(1);
+           status.started(2);
+         });
+       });
+     }},
+    {"the nursery's own scope was cancelled before the body returned its value; let the body "
+     "return void or a std::optional",
+     [] {
+       trio::open_nursery([](trio::Nursery& nursery) {
+         nursery.cancel_scope().cancel();
+         checkpoint();
+         return 7;
+       });
+     }},
+    {"this scope's deadline is relative; it has none until it is entered",
+     [] { static_cast<void>(trio::CancelScope::after(1s).deadline()); }},
+    {"this task holds the lock already",
+     [] {
+       trio::Lock lock;
+       lock.acquire();
+       AtEnd const end{[&] { lock.release(); }};
+       lock.acquire();
+     }},
+    {"this task does not hold the lock it releases", [] { trio::Lock().release(); }},
+    {"this task does not hold the lock of the condition", [] { trio::Condition().wait(); }},
+    {"this task does not hold the lock of the condition", [] { trio::Condition().notify(); }},
+    {"this semaphore was released more often than it was acquired",
+     [] { trio::Semaphore(1, 1).release(); }},
+    {"this borrower has a token of the limiter already, or waits for one; each may have one at a "
+     "time",
+     [] {
+       trio::CapacityLimiter limiter(2);
+       limiter.acquire();
+       limiter.acquire();
+     }},
+    {"this borrower has no token of the limiter to give back",
+     [] { trio::CapacityLimiter(1).release(); }},
+    {"from_thread blocks the thread that calls it, and this one is inside trio::run; call the "
+     "function directly",
+     [] { trio::from_thread::run([] {}); }},
+    {"from_thread blocks the thread that calls it, and this one is inside trio::run",
+     [] { trio::from_thread::run_sync(trio::lowlevel::current_trio_token(), [] {}); }},
+    {"this thread was not started by to_thread::run; give from_thread a TrioToken of the run",
+     [] {
+       std::exception_ptr error;
+       std::thread([&] { error = thrown_by([] { trio::from_thread::run_sync([] {}); }); }).join();
+       std::rethrow_exception(error);
+     }},
+    {"this token is another RunVar's, or was used already: each set() can be undone once",
+     [] {
+       static trio::lowlevel::RunVar<int> const variable;
+       auto token = variable.set(std::make_shared<int>(1));
+       variable.reset(token);
+       variable.reset(token);
+     }},
+    {"the run is ending; no system task can be started",
+     [] {
+       struct Late : trio::Instrument {
+         std::exception_ptr error;
+
+         void task_exited(trio::Task& task) override {
+           if (!task.parent_nursery())
+             error = thrown_by([] { trio::lowlevel::spawn_system_task("late", [] {}); });
+         }
+       } late;
+
+       in_another_run([&] { trio::lowlevel::add_instrument(late); });
+       if (late.error) std::rethrow_exception(late.error);
+     }},
+    {"this instrument is not in the run; it was never added, or was removed, perhaps because it "
+     "has thrown",
+     [] {
+       trio::Instrument instrument;
+       trio::lowlevel::remove_instrument(instrument);
+     }},
+    {"this task is not a breaker of this parking lot",
+     [] {
+       trio::lowlevel::ParkingLot lot;
+       trio::lowlevel::remove_parking_lot_breaker(trio::lowlevel::current_task(), lot);
+     }},
+    {"a Value was set by a condition that it is asked for",
+     [] {
+       trio::Value<int> value;
+       in_a_child([&](trio::Nursery& nursery) {
+         nursery.start_soon([&] { value.set(1); });
+         value.until_matches([&](int now) {
+           if (now == 1) value.set(2);
+           return false;
+         });
+       });
+     }},
+    {"a sleeping task was rescheduled by hand", [] { reschedule_in([] { trio::sleep(1h); }); }},
+    {"a task in sleep_forever was rescheduled by hand", [] { reschedule_in(trio::sleep_forever); }},
+    {"a task parked in a ParkingLot was rescheduled by hand",
+     [] {
+       trio::Event event;
+       reschedule_in([&] { event.wait(); });
+     }},
+    {"a task waiting at a memory channel was rescheduled by hand",
+     [] {
+       auto channel = trio::open_memory_channel<int>(0);
+       reschedule_in([&] { channel.sender.send(1); });
+     }},
+    {"a task waiting upon a Value was rescheduled by hand",
+     [] {
+       trio::Value<int> value;
+       reschedule_in([&] { value.until_equals(1); });
+     }},
+    {"a task waiting for a descriptor was rescheduled by hand",
+     [] {
+       auto const pipe = trio::open_pipe();
+       reschedule_in([&] { trio::lowlevel::wait_readable(pipe.receiver.fd()); });
+     }},
+    {"Sequencer: turn 1 is taken twice",
+     [] {
+       trio::testing::Sequencer sequencer;
+       in_a_child([&](trio::Nursery& nursery) {
+         AtEnd const end{[&] { nursery.cancel_scope().cancel(); }};
+         nursery.start_soon([&] { sequencer.enter(1, [] {}); });
+         checkpoint();
+         sequencer.enter(1, [] {});
+       });
+     }},
+    {"Sequencer: the sequence is broken, a task was cancelled",
+     [] {
+       trio::testing::Sequencer sequencer;
+       static_cast<void>(trio::move_on_after(0s, [&] { sequencer.enter(1, [] {}); }));
+       sequencer.enter(0, [] {});
+     }},
+    {"this SignalReceiver was moved from",
+     [] {
+       auto receiver = trio::open_signal_receiver({SIGUSR1});
+       auto const other = std::move(receiver);
+       receiver.receive();
+     }},
+    {"there is a TaskTreeOnSignal in this process already",
+     [] {
+       trio::TaskTreeOnSignal const first;
+       trio::TaskTreeOnSignal const second;
+     }},
+    {"this was not made a pipe (Stdio::pipe) for the program",
+     [] {
+       auto process = trio::open_process({"true"});
+       process.wait();
+       static_cast<void>(process.input());
+     }},
+    {"a block ended without having lent anything",
+     [] { trio::gather([](trio::Lend<int>) {}, [](int) {}); }},
+    {"a block lends once; its trio::Lend was called a second time",
+     [] {
+       trio::gather(
+           [](trio::Lend<int> lend) {
+             lend(1);
+             lend(2);
+           },
+           [](int) {});
+     }},
+};
+
+}  // namespace
+
+TEST_CASE("every refusal is a sentence that tells what is wrong") {
+  for (auto const& [part, call] : refused_in_a_run) {
+    CAPTURE(std::string(part));
+    // What the other tasks of a nursery throw comes in a group.
+    auto const error = thrown_by([&call = call] { run([&] { call(); }); });
+    auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
+    auto const* misuse =
+        group ? group->find<trio::MisuseError>() : trio::exception_cast<trio::MisuseError>(error);
+    REQUIRE_MESSAGE(misuse, (error ? trio::describe(error) : "nothing"));
+    CHECK(std::string(misuse->what()).starts_with("trio"));
+    CHECK(says(misuse->what(), part));
+  }
+}
+
+TEST_CASE("what needs a run or a task says which of the two") {
+  std::vector<std::function<void()>> const need_a_run = {
+      [] { static_cast<void>(trio::current_time()); },
+      [] { static_cast<void>(trio::lowlevel::current_trio_token()); },
+      [] { static_cast<void>(trio::lowlevel::current_statistics()); },
+      [] { trio::lowlevel::spawn_system_task("none", [] {}); },
+      [] { static_cast<void>(trio::open_signal_receiver({SIGUSR1})); },
+  };
+  for (auto const& call : need_a_run)
+    CHECK(says(refusal(call), "trio: this must be called inside trio::run"));
+  for (auto const& wait : waits) CHECK(says(refusal(wait), "inside trio::run"));
+  CHECK(says(refusal(checkpoint), "trio: this must be called from a task, inside trio::run"));
 }
 
 TEST_CASE("a scope used twice is refused") {

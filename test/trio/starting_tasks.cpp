@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -334,6 +335,60 @@ TEST_CASE("children that started() has moved are cancelled with their new nurser
       target->cancel_scope().cancel();
     });
   });
+}
+
+TEST_CASE("who is moved into a cancelled nursery may cancel the others while they are moved") {
+  for (bool other_way : {false, true}) {
+    CAPTURE(other_way);
+    run([&] {
+      std::array<int, 3> aborted{};
+      int gone = 0;
+      trio::CancelScope callers;
+      trio::CancelScope first;
+      trio::CancelScope second;
+      // Parks in `own`, and cancels `other` when it is cancelled itself.
+      auto const park = [&](trio::CancelScope& own, trio::CancelScope& other, int& count) {
+        support::AtEnd const end{[&] { ++gone; }};
+        within(own, [&] {
+          trio::lowlevel::wait_task_rescheduled([&](trio::lowlevel::RaiseCancel const&) {
+            ++count;
+            other.cancel();
+            return trio::lowlevel::Abort::succeeded;
+          });
+        });
+      };
+      bool returned = false;
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        trio::Nursery* target = nursery.start(keep_nursery_open);
+        within(callers, [&] {
+          target->start([&](trio::TaskStatus<void>& status) {
+            trio::open_nursery([&](trio::Nursery& own) {
+              auto const start_first = [&] {
+                own.start_soon([&] { park(first, second, aborted[0]); });
+              };
+              if (!other_way) start_first();
+              own.start_soon([&] { park(second, first, aborted[1]); });
+              if (other_way) start_first();
+              own.start_soon([&] {
+                wait_all_tasks_blocked();
+                target->cancel_scope().cancel();
+                status.started();
+              });
+              // The one that is moved itself.
+              trio::CancelScope none;
+              park(none, callers, aborted[2]);
+            });
+          });
+          returned = true;
+        });
+      });
+      CHECK(returned);
+      CHECK(callers.cancel_called());
+      CHECK_FALSE(callers.cancelled_caught());
+      CHECK(aborted == std::array{1, 1, 1});
+      CHECK(gone == 3);
+    });
+  }
 }
 
 TEST_CASE("the task itself, asleep at another's started(), is woken by a cancelled nursery") {

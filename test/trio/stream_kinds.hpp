@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <doctest/doctest.h>
@@ -103,6 +104,33 @@ struct TcpKind {
   static TwoWays make_clogged() { return SocketPairKind::clogged(make()); }
 };
 
+// The same over IPv6, where the machine has it.
+struct Tcp6Kind {
+  static bool is_here() {
+    try {
+      trio::run([] { static_cast<void>(trio::open_tcp_listeners(0, {.host = "::1"})); });
+    } catch (std::system_error const&) {
+      return false;
+    }
+    return true;
+  }
+
+  static TwoWays make() {
+    auto listeners = trio::open_tcp_listeners(0, {.host = "::1"});
+    return connect_through(listeners.front());
+  }
+
+  static TwoWays make_clogged() { return SocketPairKind::clogged(make()); }
+};
+
+// Whether the machine has it.
+template <class Kind> bool is_here() {
+  if constexpr (requires { Kind::is_here(); })
+    return Kind::is_here();
+  else
+    return true;
+}
+
 struct MemoryKind {
   static TwoWays make() { return of_capacity(trio::unbounded); }
 
@@ -127,6 +155,18 @@ struct TwoPipesKind {
     auto back = trio::open_pipe();
     return two_ways(trio::StapledStream(std::move(there.sender), std::move(back.receiver)),
                     trio::StapledStream(std::move(back.sender), std::move(there.receiver)));
+  }
+
+  static TwoWays make_clogged() { return SocketPairKind::clogged(make()); }
+};
+
+// Each stapled of streams that could do both, and end what they send by themselves.
+struct TwoSocketsKind {
+  static TwoWays make() {
+    auto there = trio::open_socket_pair();
+    auto back = trio::open_socket_pair();
+    return two_ways(trio::StapledStream(std::move(there.first), std::move(back.second)),
+                    trio::StapledStream(std::move(back.first), std::move(there.second)));
   }
 
   static TwoWays make_clogged() { return SocketPairKind::clogged(make()); }
