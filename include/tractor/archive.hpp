@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <tractor/buffer.hpp>
+#include <tractor/codec.hpp>
 #include <tractor/detail/kind.hpp>
 #include <tractor/detail/obstacle.hpp>
 #include <tractor/detail/user_form.hpp>
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -54,6 +56,7 @@ template <class OutputArchive> struct get_input_from_output;
 // - variant: the index as a size, then the value; monostate is nothing.
 // - duration, time_point: the count, since the clock's epoch.
 // - filesystem::path: a string. bitset: eight bits a byte, lowest first.
+// - a class that has a Codec: the size of what that makes of it, then this.
 namespace tractor {
 
 static_assert(std::endian::native == std::endian::little,
@@ -157,6 +160,7 @@ class OutputArchive : private cereal::access {
   template <class Range> void write_range(Range const& range);
   template <class T> void write_shared(std::shared_ptr<T> const& pointer);
   template <class T> void write_pointee(T const& value);
+  template <class T> void write_coded(T const& value);
 
   template <class T> void write(cereal::NameValuePair<T> const& pair) { write(pair.value); }
 
@@ -268,6 +272,7 @@ class InputArchive : private cereal::access {
   template <class T, std::size_t... I> void read_variant(T& value, std::index_sequence<I...>);
   template <class T> void read_unique(std::unique_ptr<T>& pointer);
   template <class T> void read_shared(std::shared_ptr<T>& pointer);
+  template <class T> void read_coded(T& value);
   void read_bytes(Bytes& bytes);
 
   template <class T> void read(cereal::NameValuePair<T>& pair) { read(pair.value); }
@@ -426,6 +431,8 @@ template <class T> void OutputArchive::write(T const& value) {
   } else if constexpr (kind == bytes) {
     write_size(value.size());
     write_bytes(value.data(), value.size());
+  } else if constexpr (kind == coded) {
+    write_coded(value);
   } else if constexpr (kind == user) {
     std::size_t const visited = visits_.count();
     write_user(value);
@@ -474,6 +481,16 @@ template <class T> void OutputArchive::write_pointee(T const& value) {
     detail::explain<T, detail::Obstacle::polymorphic_pointer>();
   else
     write(value);
+}
+
+template <class T> void OutputArchive::write_coded(T const& value) {
+  if constexpr (!detail::complete_codec<T>) {
+    detail::explain<T, detail::Obstacle::incomplete_codec>();
+  } else {
+    auto const bytes = Codec<T>::encode(value);
+    write_size(std::size(bytes));
+    write_bytes(std::data(bytes), std::size(bytes));
+  }
 }
 
 // ------------------------------------------------------------------------------------- reading
@@ -535,6 +552,8 @@ template <class T> void InputArchive::read(T& value) {
     }
   } else if constexpr (kind == bytes) {
     read_bytes(value);
+  } else if constexpr (kind == coded) {
+    read_coded(value);
   } else if constexpr (kind == user) {
     std::size_t const visited = visits_.count();
     read_user(value);
@@ -634,6 +653,20 @@ template <class T> void InputArchive::read_shared(std::shared_ptr<T>& pointer) {
     } else {
       pointer = std::static_pointer_cast<Pointee>(shared_object(tag, typeid(Pointee)));
     }
+  }
+}
+
+template <class T> void InputArchive::read_coded(T& value) {
+  if constexpr (!detail::complete_codec<T>) {
+    detail::explain<T, detail::Obstacle::incomplete_codec>();
+  } else {
+    std::size_t const count = read_count(typeid(T));
+    try {
+      value = Codec<T>::decode({at_, count});
+    } catch (std::exception const& error) {
+      fail(typeid(T), "its codec " + std::string(Codec<T>::name) + " says: " + error.what());
+    }
+    at_ += count;
   }
 }
 

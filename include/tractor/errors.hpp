@@ -82,12 +82,6 @@ struct UnknownFunction final : CallRefused {
   using CallRefused::CallRefused;
 };
 
-// Its program, another build, has a function of that name with other parameters or result; what()
-// prints both.
-struct SignatureMismatch final : CallRefused {
-  using CallRefused::CallRefused;
-};
-
 // It is being cancelled and takes no more calls.
 struct ActorCancelled final : CallRefused {
   using CallRefused::CallRefused;
@@ -99,10 +93,36 @@ struct DialogMisuse final : std::logic_error {
   using std::logic_error::logic_error;
 };
 
-// The other side of a typed dialog sent what the protocol does not have there; what() says what,
-// and what it has. Mirrors tractor.MsgTypeError.
-struct MsgTypeError final : std::runtime_error {
-  using std::runtime_error::runtime_error;
+// The other side, a program of another build, has other types than this one. In a typed dialog: it
+// sent what the protocol does not have there. Mirrors tractor.MsgTypeError.
+class MsgTypeError : public std::runtime_error {
+ public:
+  // `what` says all of it.
+  MsgTypeError(std::string const& what, std::string expected, std::string received);
+
+  // What this side has there, and what the other: signatures, or kinds of messages. Mirrors
+  // MsgTypeError.expected_msg_type and .bad_msg.
+  std::string const& expected() const noexcept { return sides_->expected; }
+
+  std::string const& received() const noexcept { return sides_->received; }
+
+ private:
+  struct Sides {
+    std::string expected;
+    std::string received;
+  };
+
+  // Shared, so that copying cannot throw.
+  std::shared_ptr<Sides const> sides_;
+};
+
+// The same, found before anything began: the function of that name has other parameters, another
+// result or other messages there, or the topic another type. expected() is the signature here,
+// received() the one there, what() prints both. The actor has declined the call, and serves on; yet
+// this is no CallRefused, which says that the same call might be taken up.
+class SignatureMismatch final : public MsgTypeError {
+ public:
+  using MsgTypeError::MsgTypeError;
 };
 
 // An actor's process ended without saying goodbye, had to be killed as it did not answer, or could

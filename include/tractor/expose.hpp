@@ -221,6 +221,8 @@ struct Resolution {
   Refusal refusal = Refusal::none;
   // What is refused and what to do about it.
   std::string sentence;
+  // Of a mismatch: the one here.
+  std::string signature = {};
 };
 
 // Finds what `request` means among the `exposed`. Nothing in a request is trusted.

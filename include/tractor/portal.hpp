@@ -125,9 +125,9 @@ class Portal {
   // Cancelling the caller cancels the remote task, and the deadlines of the caller's scopes, as
   // they are when the call begins, hold there too. Throws for what F throws the error itself if its
   // type is registered (see RegisterErrors), or a group of such; else RemoteActorError;
-  // ContextCancelled if the task there is cancelled by somebody else, a CallRefused, ActorDied, or
-  // TransportClosed; EncodeError for arguments that do not fit into a message (1 GiB), DecodeError
-  // for a result that is none. Mirrors tractor's Portal.run.
+  // ContextCancelled if the task there is cancelled by somebody else, a CallRefused,
+  // SignatureMismatch, ActorDied, or TransportClosed; EncodeError for arguments that do not fit
+  // into a message (1 GiB), DecodeError for a result that is none. Mirrors tractor's Portal.run.
   template <auto F, class... A> result_of<F> run(A&&... args) const {
     if constexpr (detail::remote_call_ok<F, A...>) {
       Buffer result = call(function_id<F>(), encode_arguments<F>(std::forward<A>(args)...));

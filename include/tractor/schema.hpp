@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <tractor/archive.hpp>
+#include <tractor/codec.hpp>
 #include <tractor/detail/kind.hpp>
 #include <tractor/detail/user_form.hpp>
 #include <tractor/function.hpp>
@@ -226,6 +227,11 @@ template <class T> void SchemaArchive::describe() {
     add("]");
   } else if constexpr (kind == bytes) {
     list<std::byte>("list");
+  } else if constexpr (kind == coded) {
+    if (!begin_class(typeid(T), wire_name<T>)) return;
+    add("codec ");
+    add(Codec<T>::name);
+    end_class();
   } else {
     constexpr bool is_user = kind == user;
     static_assert(is_user, "tractor: pointers, views and long double have no schema");

@@ -72,6 +72,9 @@ template <class T> consteval Obstacle obstacle() {
     return members_obstacle(std::type_identity<T>());
   } else if constexpr (kind == unique || kind == shared) {
     return pointee_obstacle<std::remove_cv_t<typename T::element_type>>();
+  } else if constexpr (kind == coded) {
+    if constexpr (!complete_codec<T>) return Obstacle::incomplete_codec;
+    return std::is_default_constructible_v<T> ? Obstacle::none : Obstacle::no_default_constructor;
   } else if constexpr (kind == user) {
     constexpr Obstacle user = user_obstacle<T>();
     if constexpr (user == Obstacle::none && !std::is_default_constructible_v<T>)

@@ -4,9 +4,11 @@
 #include <tractor/actor_cluster.hpp>
 #include <tractor/actor_nursery.hpp>
 #include <tractor/buffer.hpp>
+#include <tractor/codec.hpp>
 #include <tractor/context.hpp>
 #include <tractor/dialog.hpp>
 #include <tractor/dialog_protocol.hpp>
+#include <tractor/dump.hpp>
 #include <tractor/error_types.hpp>
 #include <tractor/errors.hpp>
 #include <tractor/expose.hpp>

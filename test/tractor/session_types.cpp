@@ -423,11 +423,15 @@ TEST_CASE("a dialog let go before its end is broken off, never ended") {
 TEST_CASE("each message is checked against the protocol, as its sender may be of another build") {
   trio::run([] {
     Ends<Login> const ends;
+    std::string received;
     auto const refusal = [&] {
       auto const error = thrown_by([&] { (void)ends.at_callee().receive(); });
-      CHECK(trio::exception_cast<MsgTypeError>(error));
       CHECK(ends.lines->to_caller.aborted);
       CHECK(!ends.lines->to_caller.closed);
+      auto const* wrong = trio::exception_cast<MsgTypeError>(error);
+      REQUIRE(wrong);
+      CHECK(wrong->expected().find("sessions::Credentials") != std::string::npos);
+      received = wrong->received();
       return what(error);
     };
     auto const says = [&](char const* sentence) {
@@ -439,10 +443,12 @@ TEST_CASE("each message is checked against the protocol, as its sender may be of
       says(
           "actor peer, the caller of dialog sessions::Login, sent sessions::Granted, where the "
           "caller sends sessions::Credentials (after 0 messages)");
+      CHECK(received == "sessions::Granted");
     }
     SUBCASE("a message that the protocol has not") {
       ends.tell_callee(std::uint8_t{200});
       says("sent message number 200, which the protocol has not");
+      CHECK(received == "message number 200");
     }
     SUBCASE("nothing") {
       ends.tell_callee();
@@ -459,6 +465,7 @@ TEST_CASE("each message is checked against the protocol, as its sender may be of
     SUBCASE("an end") {
       ends.lines->to_callee.messages.sender.close();
       says("ended it, where the caller sends sessions::Credentials");
+      CHECK(received == "the end");
     }
   });
 }

@@ -67,7 +67,8 @@ class DialogCore {
  private:
   // Moves on along the message; false if the automaton has none of this number here.
   bool advance(std::uint8_t number) noexcept;
-  [[noreturn]] void fail(std::string const& what);
+  // `what` the other side did, and what it sent by that.
+  [[noreturn]] void fail(std::string const& what, std::string received);
 
   Automaton const& automaton_;
   Role const role_;

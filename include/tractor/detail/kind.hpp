@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <tractor/buffer.hpp>
+#include <tractor/codec.hpp>
 
 #include <array>
 #include <bitset>
@@ -46,6 +47,7 @@ enum class Kind {
   path,
   bits,   // std::bitset
   bytes,  // tractor::Bytes
+  coded,  // a class that has a Codec
   view,   // std::string_view and span: can be written, but a reader would own nothing to refer to
 };
 
@@ -96,7 +98,9 @@ template <class T> concept PathLike = requires(T const& value) {
 };
 
 template <class T> consteval Kind classify() {
-  if constexpr (std::is_same_v<T, long double>)
+  if constexpr (has_codec<T>)
+    return Kind::coded;
+  else if constexpr (std::is_same_v<T, long double>)
     return Kind::refused;  // eighty bits and padding here, something else elsewhere
   else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>)
     return Kind::scalar;

@@ -12,6 +12,7 @@ enum class Obstacle {
   no_serialize,
   many_serialize,
   no_default_constructor,
+  incomplete_codec,
 };
 
 // Instantiated only to speak: its name in the compiler's message says which type.
@@ -36,6 +37,11 @@ template <class T, Obstacle Why> struct travels {
   static_assert(default_constructible,
                 "tractor: this type cannot be received: give it, or the element type it holds, a "
                 "default constructor; a value is made first and filled then");
+  static constexpr bool complete_codec = Why != Obstacle::incomplete_codec;
+  static_assert(complete_codec,
+                "tractor: the Codec of this type is to have a name without braces, an encode(T "
+                "const&) that returns bytes, and a decode(std::span<std::byte const>) that returns "
+                "a T");
 };
 
 }  // namespace tractor::detail

@@ -185,7 +185,23 @@ std::exception_ptr thrown_there(BoxedError error) {
   }
 }
 
+std::exception_ptr mismatch(BoxedError const& error) {
+  Signatures signatures;
+  try {
+    signatures = decode<Signatures>(std::as_bytes(std::span(error.fields)));
+  } catch (DecodeError const&) {
+    // What it says is still worth having.
+  }
+  return std::make_exception_ptr(SignatureMismatch(error.message, std::move(signatures.expected),
+                                                   std::move(signatures.received)));
+}
+
 }  // namespace
+
+std::string box_signatures(Signatures const& signatures) {
+  Buffer const bytes = encode(signatures);
+  return std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+}
 
 std::exception_ptr unbox(wire::Error message) {
   using Kind = wire::Error::Kind;
@@ -207,7 +223,7 @@ std::exception_ptr unbox(wire::Error message) {
     case wire::RefusedBecause::unknown:
       return std::make_exception_ptr(UnknownFunction(why));
     case wire::RefusedBecause::signature:
-      return std::make_exception_ptr(SignatureMismatch(why));
+      return mismatch(message.error);
     case wire::RefusedBecause::cancelled:
       return std::make_exception_ptr(ActorCancelled(why));
     case wire::RefusedBecause::wrong_kind:

@@ -26,7 +26,18 @@ wire::Error box_error(std::exception_ptr const& error, std::string const& functi
 wire::Error box_cancelled(Cancellation cancellation, std::uint64_t dialog, ActorId const& self);
 
 // Such a message as the exception that the caller gets: a registered error, RemoteActorError,
-// ContextCancelled, or one of the CallRefused.
+// ContextCancelled, SignatureMismatch, or one of the CallRefused.
 std::exception_ptr unbox(wire::Error message);
+
+// The fields of an Error that refuses a call because of its signature: the one it was called by,
+// and the one of the function.
+struct Signatures {
+  std::string expected = {};
+  std::string received = {};
+
+  template <class Archive> void serialize(Archive& archive) { archive(expected, received); }
+};
+
+std::string box_signatures(Signatures const& signatures);
 
 }  // namespace tractor::runtime

@@ -19,14 +19,14 @@ bool DialogCore::advance(std::uint8_t number) noexcept {
   return false;
 }
 
-void DialogCore::fail(std::string const& what) {
+void DialogCore::fail(std::string const& what, std::string received) {
   std::string const sentence =
       "tractor: " + channel_->peer() + ", the " + (role_ == Role::caller ? "callee" : "caller") +
       " of dialog " + automaton_.name() + ", " + what + ", where " + automaton_.describe(state_) +
       " (after " + std::to_string(count_) + " messages): build both sides from the same protocol";
   channel_->abort();
   finished_ = true;
-  throw MsgTypeError(sentence);
+  throw MsgTypeError(sentence, automaton_.describe(state_), std::move(received));
 }
 
 void DialogCore::send(Buffer message) {
@@ -36,23 +36,25 @@ void DialogCore::send(Buffer message) {
 
 Buffer DialogCore::receive() {
   std::optional<Buffer> message = channel_->receive();
-  if (!message) fail("ended it");
-  if (message->empty()) fail("sent what is no message");
+  if (!message) fail("ended it", "the end");
+  if (message->empty()) fail("sent what is no message", "no message");
   std::uint8_t const number = number_of(*message);
-  if (!advance(number))
-    fail(number < automaton_.messages.size()
-             ? "sent " + automaton_.messages[number].name()
-             : "sent message number " + std::to_string(number) + ", which the protocol has not");
+  if (!advance(number)) {
+    bool const known = number < automaton_.messages.size();
+    std::string const sent =
+        known ? automaton_.messages[number].name() : "message number " + std::to_string(number);
+    fail("sent " + sent + (known ? "" : ", which the protocol has not"), sent);
+  }
   return std::move(*message);
 }
 
 void DialogCore::fail_to_decode(std::uint8_t number, std::string const& why) {
-  std::string const sentence = "tractor: " + channel_->peer() + " sent a " +
-                               automaton_.messages[number].name() + " in dialog " +
-                               automaton_.name() + " that cannot be read: " + why;
+  std::string const expected = automaton_.messages[number].name();
+  std::string const sentence = "tractor: " + channel_->peer() + " sent a " + expected +
+                               " in dialog " + automaton_.name() + " that cannot be read: " + why;
   channel_->abort();
   finished_ = true;
-  throw MsgTypeError(sentence);
+  throw MsgTypeError(sentence, expected, "what is no " + expected);
 }
 
 void DialogCore::finish() noexcept {

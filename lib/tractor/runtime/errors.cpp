@@ -41,6 +41,10 @@ std::string describe(ActorId const& actor) {
   return actor.name + " (pid " + std::to_string(actor.pid) + ")";
 }
 
+MsgTypeError::MsgTypeError(std::string const& what, std::string expected, std::string received)
+    : std::runtime_error(what),
+      sides_(std::make_shared<Sides const>(Sides{std::move(expected), std::move(received)})) {}
+
 ActorDied::ActorDied(ActorId actor, int status, bool signalled, std::string const& cause,
                      std::string stderr_tail)
     : std::runtime_error("tractor: actor " + describe(actor) +

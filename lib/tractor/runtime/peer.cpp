@@ -419,12 +419,14 @@ std::string const& Peer::name_of(Entry const& entry) {
   return name;
 }
 
-void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence) {
+void Peer::refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence,
+                  std::string signatures) {
   wire::Error error;
   error.dialog = dialog;
   error.kind = wire::Error::Kind::refused;
   error.because = because;
   error.error.source = self_;
+  error.error.fields = std::move(signatures);
   error.error.message =
       "tractor: actor " + describe(self_) + " refuses a call: " + std::move(sentence);
   try_send(Lane::control, error);
@@ -452,13 +454,13 @@ void Peer::on(wire::Start start, Buffer arguments) {
                                  start.function.signature_hash});
   if (!resolution.entry) {
     bool const mismatch = resolution.refusal == Refusal::signature_mismatch;
-    refuse(
-        start.dialog,
-        mismatch                                     ? wire::RefusedBecause::signature
-        : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
-                                                     : wire::RefusedBecause::unknown,
-        resolution.sentence +
-            (mismatch ? "; the caller's signature: " + printable(start.function.signature) : ""));
+    std::string const theirs = printable(start.function.signature);
+    refuse(start.dialog,
+           mismatch                                     ? wire::RefusedBecause::signature
+           : resolution.refusal == Refusal::not_exposed ? wire::RefusedBecause::not_exposed
+                                                        : wire::RefusedBecause::unknown,
+           resolution.sentence + (mismatch ? "; the caller's signature: " + theirs : ""),
+           mismatch ? box_signatures({theirs, resolution.signature}) : "");
     return;
   }
   Entry const& entry = *resolution.entry;

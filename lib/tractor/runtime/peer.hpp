@@ -193,7 +193,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Throws DecodeError for a number that only our side may choose.
   void check_is_theirs(std::uint64_t dialog) const;
   std::string const& name_of(Entry const& entry);
-  void refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence);
+  // `signatures`: boxed, where they differ.
+  void refuse(std::uint64_t dialog, wire::RefusedBecause because, std::string sentence,
+              std::string signatures = {});
   std::shared_ptr<Call> take_call(std::uint64_t dialog);
 
   // Only while the link lives: portals may outlive the actor.

@@ -394,8 +394,9 @@ std::shared_ptr<runtime::SubscriptionCore> subscribe(TopicHandle const& handle,
                                                      SubscribeOptions options) {
   if (!handle.endpoint.empty() && handle.schema != schema)
     throw SignatureMismatch("tractor: topic '" + handle.name + "' of " +
-                            describe(handle.publisher) + " carries '" + handle.schema +
-                            "' there and '" + schema + "' here; build both from one source");
+                                describe(handle.publisher) + " carries '" + handle.schema +
+                                "' there and '" + schema + "' here; build both from one source",
+                            schema, handle.schema);
   return runtime::SubscriptionCore::open(handle, std::move(options));
 }
 

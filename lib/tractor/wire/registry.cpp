@@ -25,10 +25,10 @@ std::vector<Entry const*> called(std::string_view name, std::span<Entry const* c
 }
 
 Resolution refuse(Refusal refusal, std::string sentence) {
-  return {nullptr, refusal, "tractor: " + std::move(sentence)};
+  return {nullptr, refusal, "tractor: " + std::move(sentence), {}};
 }
 
-Resolution grant(Entry const& entry) { return {&entry, Refusal::none, {}}; }
+Resolution grant(Entry const& entry) { return {&entry, Refusal::none, {}, {}}; }
 
 }  // namespace
 
@@ -110,10 +110,14 @@ Resolution resolve(std::span<Entry const* const> exposed, FunctionRequest const&
                       " is a static function or a lambda, which another program cannot name: "
                       "expose and call it as named<\"...\", function>");
   }
-  if (request.offset == 0 && request.signature_hash != only.signature_hash())
-    return refuse(Refusal::signature_mismatch,
-                  name + " has another signature in this actor than in its caller, here it is " +
-                      only.signature() + ": build both from the same declaration");
+  if (request.offset == 0 && request.signature_hash != only.signature_hash()) {
+    Resolution refusal =
+        refuse(Refusal::signature_mismatch,
+               name + " has another signature in this actor than in its caller, here it is " +
+                   only.signature() + ": build both from the same declaration");
+    refusal.signature = only.signature();
+    return refusal;
+  }
   return grant(*candidates.front());
 }
 
