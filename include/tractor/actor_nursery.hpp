@@ -104,6 +104,17 @@ class ActorNursery {
     }
   }
 
+  // These only say how it is written.
+  template <class F, class... A> void run_in_actor(F const&, A const&...) {
+    (void)sizeof(detail::function_as_argument<F>);
+  }
+
+  template <class F>
+    requires std::is_function_v<std::remove_pointer_t<F>>
+  void start_actor(std::string const&, F const&, ActorOptions const& = {}) {
+    (void)sizeof(detail::function_not_exposed<F>);
+  }
+
   // Ends every actor, quietly: each is asked, then terminated, then killed, at the bounds of its
   // options. The block's end awaits it. Not a checkpoint. Mirrors tractor's ActorNursery.cancel.
   void cancel(std::string reason = {}) { nursery_->cancel_scope().cancel(std::move(reason)); }

@@ -452,6 +452,22 @@ template <auto F, Way Opens, class... A> constexpr void explain_call() {
   }
 }
 
+// Instantiated only to speak: of a function that was given as an argument.
+template <class F> struct function_as_argument {
+  static constexpr bool is_one = std::is_void_v<F>;
+  static_assert(is_one,
+                "tractor: the function is a template argument, and what it needs travels as "
+                "arguments: run<add>(1, 2), run_in_actor<add>(1, 2); a lambda with captures cannot "
+                "be sent to another process");
+};
+
+template <class F> struct function_not_exposed {
+  static constexpr bool is_exposed = std::is_void_v<F>;
+  static_assert(is_exposed,
+                "tractor: what an actor may run is named in an expose: start_actor(\"name\", "
+                "tractor::expose<add>)");
+};
+
 template <auto F, class... A> constexpr void remote_call_explain() {
   explain_call<F, Way::call, A...>();
 }

@@ -138,6 +138,11 @@ class Portal {
     }
   }
 
+  // Only says how it is written.
+  template <class F, class... A> void run(F const&, A const&...) const {
+    (void)sizeof(detail::function_as_argument<F>);
+  }
+
   // Runs F over there as a task that is linked to this one by a context, and `body`, the last
   // argument, here, with the context and what F gave to started():
   //

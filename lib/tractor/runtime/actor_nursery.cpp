@@ -162,6 +162,10 @@ void run_actor_nursery(RootOptions const* options, std::function<void(ActorNurse
       if (rest) std::rethrow_exception(std::move(rest));
     });
   };
+  if (!trio::lowlevel::in_task())
+    throw trio::MisuseError(
+        "tractor: open_nursery must be called in a task: start the program with `return "
+        "tractor::run(amain);`");
   LocalActor* const present = LocalActor::current_or_null();
   if (!present) {
     detail::open_root_actor(options ? *options : RootOptions{},

@@ -24,6 +24,17 @@ std::vector<Entry const*> called(std::string_view name, std::span<Entry const* c
   return found;
 }
 
+// What a peer calls a function, if it can be one's name: it came over the wire, so that no
+// demangler is to see it (c++filt makes it readable), nor a terminal.
+std::string printable_name(std::string_view name) {
+  constexpr std::size_t longest = 200;
+  auto const is_plain = [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  if (name.size() > longest || !std::ranges::all_of(name, is_plain)) return "of that name";
+  return "'" + std::string(name) + "'";
+}
+
 Resolution refuse(Refusal refusal, std::string sentence) {
   return {nullptr, refusal, "tractor: " + std::move(sentence), {}};
 }
@@ -87,11 +98,10 @@ Resolution resolve(std::span<Entry const* const> exposed, FunctionRequest const&
   std::vector<Entry const*> const candidates = called(request.name, exposed);
   if (candidates.empty()) {
     std::vector<Entry const*> const known = called(request.name, registered_functions());
-    // Its name is not repeated: it came over the wire, and demanglers trust what they are given.
     if (known.empty())
-      return refuse(Refusal::unknown,
-                    "the program of this actor has no such function for others to call: name it "
-                    "in an expose<...> there");
+      return refuse(Refusal::unknown, "the program of this actor has no function " +
+                                          printable_name(request.name) +
+                                          " for others to call: name it in an expose<...> there");
     return refuse(Refusal::not_exposed, "this actor was not started with " +
                                             known.front()->id().readable_name() +
                                             ": add it to its expose<...>");
