@@ -87,7 +87,12 @@ std::string make_locked(std::string const& parent, trio::Descriptor& held) {
     struct stat status = {};
     // Unless another tree that starts has taken it for an abandoned one meanwhile.
     if (held.get() >= 0 && fstat(held.get(), &status) == 0 && status.st_nlink > 0) return path;
-    if (held.get() < 0 && errno != ENOENT && errno != EWOULDBLOCK) fail("cannot lock " + path);
+    if (held.get() < 0 && errno != ENOENT && errno != EWOULDBLOCK) {
+      int const error = errno;
+      rmdir(path.c_str());
+      errno = error;
+      fail("cannot lock " + path);
+    }
   }
 }
 

@@ -3,8 +3,8 @@
 // and live until they are ended. MODE is what the last level does meanwhile:
 //   idle, busy, stopped, setsid; helper, daemon: start a plain program, the latter out of the way
 //   root_helper: it is the root that starts a plain program
-//   deaf: has the kernel send it no signal when its parent ends
-//   held: a copy of the root, "holder N", has its descriptors
+//   deaf: as busy, and has the kernel send it no signal when its parent ends
+//   held: as busy, and a copy of the root, "holder N", has the root's descriptors
 //   loud: writes a lot to standard error first
 //   stubborn: says so, and takes for ever to clean up
 // In two modes it is a tree of another kind:
@@ -55,7 +55,7 @@ void live(std::string const& mode) {
     for (int i = 0; i < 100'000; ++i) std::fprintf(stderr, "line %d of very many lines\n", i);
   if (mode == "helper" || mode == "daemon") start_helper(mode == "daemon");
   say(fmt::format("pid {}", getpid()));
-  if (mode == "busy") compute_for_ever();
+  if (mode == "busy" || mode == "deaf" || mode == "held") compute_for_ever();
   if (mode == "stopped") raise(SIGSTOP);
   try {
     trio::sleep_forever();
