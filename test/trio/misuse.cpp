@@ -463,12 +463,6 @@ std::vector<Refused> const refused_in_a_run = {
        trio::TaskTreeOnSignal const first;
        trio::TaskTreeOnSignal const second;
      }},
-    {"this was not made a pipe (Stdio::pipe) for the program",
-     [] {
-       auto process = trio::open_process({"true"});
-       process.wait();
-       static_cast<void>(process.input());
-     }},
     {"a block ended without having lent anything",
      [] { trio::gather([](trio::Lend<int>) {}, [](int) {}); }},
     {"a block lends once; its trio::Lend was called a second time",

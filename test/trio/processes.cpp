@@ -159,7 +159,9 @@ TEST_CASE("one may talk with a program") {
 TEST_CASE("a stream that is no pipe cannot be had") {
   support::run_with_timeout([] {
     auto process = open_process({"true"});
-    CHECK_THROWS_AS(process.input(), trio::MisuseError);
+    CHECK_THROWS_WITH_AS(process.input(),
+                         "trio: this was not made a pipe (Stdio::pipe) for the program",
+                         trio::MisuseError);
     CHECK_THROWS_AS(process.output(), trio::MisuseError);
     CHECK_THROWS_AS(process.errors(), trio::MisuseError);
   });

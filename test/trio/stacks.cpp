@@ -152,6 +152,75 @@ TEST_CASE("a stack is as large as the option says") {
   }
 }
 
+namespace {
+
+// One past the end of an array of its own.
+[[gnu::noinline]] void write_past_its_end() {
+  char volatile local[16] = {};
+  std::size_t const volatile end = sizeof local;
+  trio::sleep(1us);
+  local[end] = 1;
+}
+
+[[gnu::noinline]] char volatile* address_of_a_local() {
+  char volatile local[16] = {};
+  // Through another variable, so that no compiler sees it.
+  char volatile* const volatile address = local;
+  trio::sleep(1us);
+  return address;
+}
+
+[[gnu::noinline]] void read_what_is_gone() {
+  char const volatile* const local = address_of_a_local();
+  trio::sleep(1us);
+  static_cast<void>(*local);
+}
+
+// In a task, while another takes turns with it.
+void run_with_company(void (*work)()) {
+  trio::run([&] {
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start_soon([] {
+        for (int i = 0; i < 10; ++i) trio::sleep(1us);
+      });
+      nursery.start_soon(work);
+    });
+  });
+}
+
+}  // namespace
+
+TEST_CASE("hidden: a task writes past the end of an array" * doctest::skip()) {
+  run_with_company(write_past_its_end);
+}
+
+TEST_CASE("hidden: a task reads a local that is gone" * doctest::skip()) {
+  run_with_company(read_what_is_gone);
+}
+
+TEST_CASE("AddressSanitizer reports what a task does wrong on its stack" *
+          doctest::skip(!support::sanitized)) {
+  auto const overflow = run_hidden_case("hidden: a task writes past the end of an array");
+  INFO(overflow.errors);
+  CHECK(overflow.exit_code != 0);
+  CHECK(overflow.says("stack-buffer-overflow"));
+  CHECK(overflow.says("write_past_its_end"));
+
+  // Frames are kept for a while when they have ended, each task's on a stack of its own.
+  char const* const given = std::getenv("ASAN_OPTIONS");
+  std::string const before = given ? given : "";
+  setenv("ASAN_OPTIONS", (before + ":detect_stack_use_after_return=1").c_str(), 1);
+  auto const late = run_hidden_case("hidden: a task reads a local that is gone");
+  if (given)
+    setenv("ASAN_OPTIONS", before.c_str(), 1);
+  else
+    unsetenv("ASAN_OPTIONS");
+  INFO(late.errors);
+  CHECK(late.exit_code != 0);
+  CHECK(late.says("stack-use-after-return"));
+  CHECK(late.says("read_what_is_gone"));
+}
+
 TEST_CASE("hidden: a task overflows its stack" * doctest::skip()) {
   die_by_default();
   on_small_stack("digger", overflow);
