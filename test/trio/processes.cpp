@@ -189,14 +189,17 @@ TEST_CASE("who waits for a program whose Process is destroyed or replaced learns
       int told = 0;
       trio::open_nursery([&](trio::Nursery& nursery) {
         nursery.start_soon([&] {
-          CHECK(process->wait() == killed(SIGKILL));
+          CHECK(describe(process->wait()) == describe(killed(SIGKILL)));
           ++told;
         });
         nursery.start_soon([&] {
-          CHECK(process->terminate(10s) == killed(SIGKILL));
+          CHECK(describe(process->terminate(10s)) == describe(killed(SIGKILL)));
           ++told;
         });
         process->signal(SIGSTOP);
+        // Were SIGTERM to come before that has taken effect, it would be first.
+        siginfo_t stopped;
+        REQUIRE(waitid(P_PID, static_cast<id_t>(process->pid()), &stopped, WSTOPPED) == 0);
         trio::testing::wait_all_tasks_blocked();
         if (replaced)
           *process = open_process({"true"});
