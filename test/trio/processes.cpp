@@ -191,11 +191,11 @@ TEST_CASE("who waits for a program whose Process is destroyed or replaced learns
       int told = 0;
       trio::open_nursery([&](trio::Nursery& nursery) {
         nursery.start_soon([&] {
-          CHECK(process->wait() == killed(SIGKILL));
+          CHECK(describe(process->wait()) == describe(killed(SIGKILL)));
           ++told;
         });
         nursery.start_soon([&] {
-          CHECK(process->terminate(10s) == killed(SIGKILL));
+          CHECK(describe(process->terminate(10s)) == describe(killed(SIGKILL)));
           ++told;
         });
         trio::testing::wait_all_tasks_blocked();

@@ -173,7 +173,7 @@ TEST_CASE("hidden: no memory for the last thing that a run makes" * doctest::ski
 }
 
 TEST_CASE("a run that could not be made leaves its thread free for another" *
-          doctest::skip(support::sanitized)) {
+          doctest::skip(support::sanitized || support::under_tsan)) {
   auto const ending = run_hidden_case("hidden: no memory for the last thing that a run makes");
   INFO(ending.errors);
   CHECK(ending.signal == 0);

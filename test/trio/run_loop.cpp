@@ -415,6 +415,7 @@ TEST_CASE("an error that wakes a task in a handler leaves the handler's own inta
 }
 
 TEST_CASE("hidden: abort function throws" * doctest::skip()) {
+  die_by_default();
   run([] {
     trio::CancelScope scope;
     scope.cancel();

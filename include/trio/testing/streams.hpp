@@ -99,7 +99,8 @@ template <class S> struct TwoWayStreams {
 // each time. `make_clogged`, which may be empty, makes one whose sender has to wait until something
 // is received, so that waiting is checked too. To be called in a task, in a run that a hang may
 // not stop (give it a timeout). Throws std::logic_error with a sentence for the first promise
-// broken. Mirrors trio.testing.check_one_way_stream.
+// broken; what a stream throws that no promise speaks of comes as it is, in a group perhaps.
+// Mirrors trio.testing.check_one_way_stream.
 void check_one_way_stream(std::function<OneWayStreams()> const& make,
                           std::function<OneWayStreams()> const& make_clogged);
 
