@@ -47,6 +47,7 @@ struct TaskRecord final : Task, Hook<ChildTaskTag>, Hook<ScopeTaskTag>, Hook<Any
 
   // Calls the abort function, if the task waits with one that was not called yet.
   void try_abort(lowlevel::RaiseCancel const& raise);
+
   // try_abort, if its scope is cancelled.
   void deliver_pending_cancel() {
     if (scope_is_cancelled() && parked_uncaught <= scope_uncaught) [[unlikely]]

@@ -112,9 +112,8 @@ TEST_CASE("a line longer than allowed is refused, whether or not its end has com
     CHECK(reader.receive_exactly(14) == "0123456789\rx\r\n");
     CHECK(reader.receive_line() == std::nullopt);
   });
-  read("0123456789\r", [](BufferedReader& reader) {
-    CHECK_THROWS_AS(reader.receive_line(), std::length_error);
-  });
+  read("0123456789\r",
+       [](BufferedReader& reader) { CHECK_THROWS_AS(reader.receive_line(), std::length_error); });
   // What a separator may begin with does not count.
   read("0123456789--0123456789x--", [](BufferedReader& reader) {
     CHECK(reader.receive_until("--") == std::string("0123456789"));
