@@ -131,15 +131,17 @@ int send_some(tractor::Context<Numbers>& ctx, int count) {
 
 TEST_CASE("C6: the stream of a callee that has closed it and returned is empty, and ends") {
   with_daemon(tractor::expose<open_and_close>, [](tractor::Portal daemon) {
-    daemon.open_context<open_and_close>([](auto& ctx) {
-      CHECK(ctx.result() == 5);
-      {
-        auto stream = ctx.open_stream();
-        stream.send(3);
-        CHECK(all_of(stream).empty());
-        CHECK_THROWS_AS(stream.receive(), trio::EndOfChannel);
-      }
-      CHECK_THROWS_AS(ctx.open_stream(), trio::ClosedResourceError);
+    support::in_time(300ms, [&] {
+      daemon.open_context<open_and_close>([](auto& ctx) {
+        CHECK(ctx.result() == 5);
+        {
+          auto stream = ctx.open_stream();
+          stream.send(3);
+          CHECK(all_of(stream).empty());
+          CHECK_THROWS_AS(stream.receive(), trio::EndOfChannel);
+        }
+        CHECK_THROWS_AS(ctx.open_stream(), trio::ClosedResourceError);
+      });
     });
   });
 }
@@ -311,9 +313,11 @@ TEST_CASE("D5: a one-way stream comes to its end, or is cancelled where its cons
 
 TEST_CASE("D7: a scope around an endless stream ends it") {
   with_daemon(tractor::expose<count_for_ever, tell>, [](tractor::Portal daemon) {
-    auto const outcome = trio::move_on_after(100ms, [&] {
-      daemon.open_stream_from<count_for_ever>([&](auto& stream) {
-        while (stream.next()) {}
+    auto const outcome = support::in_time(100ms + 500ms, [&] {
+      return trio::move_on_after(100ms, [&] {
+        daemon.open_stream_from<count_for_ever>([&](auto& stream) {
+          while (stream.next()) {}
+        });
       });
     });
     CHECK(outcome.cut_short);
@@ -674,6 +678,7 @@ TEST_CASE("E5, E6: who fetches for all may be cancelled or closed, and the other
         trio::testing::wait_all_tasks_blocked();
         scope.cancel();
         stream.send(5);
+        support::in_time(500ms, [&] { nursery.join(); });
       });
       CHECK(first_one.receive() == 5);
       first_one.close();

@@ -185,7 +185,7 @@ TEST_CASE("C3: ctx.cancel() ends the callee, leaves this task alone, and is no e
   with_daemon(tractor::expose<simple, tell>, [](tractor::Portal daemon) {
     bool went_on = false;
     daemon.open_context<simple>(1, true, [&](auto& ctx, int) {
-      ctx.cancel();
+      support::in_time(500ms, [&] { ctx.cancel(); });
       trio::lowlevel::checkpoint();
       went_on = true;
       CHECK(ctx.cancel_called());
@@ -211,7 +211,7 @@ TEST_CASE("C3: what cancel_actor() of this side cancels is thrown, though it was
       auto daemon = nursery.start_actor("daemon", tractor::expose<simple>);
       auto const error = thrown_by([&] {
         daemon.open_context<simple>(1, true, [&](auto& ctx, int) {
-          daemon.cancel_actor();
+          support::in_time(500ms, [&] { daemon.cancel_actor(); });
           CHECK(ctx.state() == ContextState::actor_cancelled);
           CHECK(ctx.canceller() == daemon.actor());
         });
@@ -229,7 +229,7 @@ TEST_CASE("C3: the result of a callee that had returned before it was cancelled 
   with_daemon(tractor::expose<simple>, [](tractor::Portal daemon) {
     daemon.open_context<simple>(1, false, [](auto& ctx, int) {
       while (ctx.state() != ContextState::returned) trio::lowlevel::checkpoint();
-      ctx.cancel();
+      support::in_time(500ms, [&] { ctx.cancel(); });
       CHECK(ctx.result() == "yo");
       CHECK_FALSE(ctx.error());
     });
@@ -407,7 +407,7 @@ TEST_CASE("an error of the callee is not hidden by the cancellation that it come
 TEST_CASE("C18: ctx.cancel() waits no longer than agreed, and the rest comes later") {
   with_daemon(tractor::expose<outlast_cancellation>, [](tractor::Portal daemon) {
     daemon.open_context<outlast_cancellation>([](auto& ctx, int) {
-      ctx.cancel({.timeout = 10ms});
+      support::in_time(10ms + 300ms, [&] { ctx.cancel({.timeout = 10ms}); });
       CHECK_FALSE(ctx.outcome());
       CHECK_THROWS_AS(ctx.open_stream(), trio::MisuseError);
       ctx.result();

@@ -618,9 +618,11 @@ TEST_CASE("SIGINT tears the tree down cleanly, once, with everybody's clean-up r
   Program program("tree", {"idle", "2", "2"});
   std::string const tree = program.read("tree ", 1).front();
   program.read("pid ", 7);
-  program.signal(SIGINT);
-  CHECK(program.read("cleaned up", 6).size() == 6);
-  CHECK(program.wait() == 128 + SIGINT);
+  support::in_time(2s, [&] {
+    program.signal(SIGINT);
+    CHECK(program.read("cleaned up", 6).size() == 6);
+    CHECK(program.wait() == 128 + SIGINT);
+  });
   CHECK(support::living_actors(tree) == std::vector<std::string>());
 }
 

@@ -95,13 +95,15 @@ TEST_CASE("B3: 25 one-shots that fail while others still start: all that arrived
     CAPTURE(at_once);
     auto const group = group_thrown_by([&] {
       in_root([&] {
-        tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-          for (int i = 0; i < 25; ++i) {
-            if (at_once)
-              nursery.run_in_actor<fail_at_once>();
-            else
-              nursery.run_in_actor<fail_after_a_moment>();
-          }
+        support::in_time(15s, [&] {
+          tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+            for (int i = 0; i < 25; ++i) {
+              if (at_once)
+                nursery.run_in_actor<fail_at_once>();
+              else
+                nursery.run_in_actor<fail_after_a_moment>();
+            }
+          });
         });
       });
     });
@@ -140,7 +142,7 @@ TEST_CASE("B13: a failing one-shot interrupts the body at once, as in a trio nur
       tractor::open_nursery([&](tractor::ActorNursery& nursery) {
         nursery.run_in_actor<fail_at_once>();
         try {
-          trio::sleep_forever();
+          support::in_time(1s, [] { trio::sleep_forever(); });
         } catch (trio::Cancelled const& cancelled) {
           interrupted = true;
           CHECK(cancelled.reason().source == trio::CancelSource::nursery);

@@ -25,10 +25,12 @@ pid_t own_pid() { return getpid(); }
 
 TEST_CASE("A7: a one-shot's result is there inside the block and after it, and again") {
   in_root([] {
-    auto portal = tractor::open_nursery([](tractor::ActorNursery& nursery) {
-      auto one_shot = nursery.run_in_actor<most_beautiful_word>(true);
-      CHECK(one_shot.result() == "mezcal");
-      return one_shot;
+    auto portal = support::in_time(1s, [] {
+      return tractor::open_nursery([](tractor::ActorNursery& nursery) {
+        auto one_shot = nursery.run_in_actor<most_beautiful_word>(true);
+        CHECK(one_shot.result() == "mezcal");
+        return one_shot;
+      });
     });
     CHECK(portal.result() == "mezcal");
     CHECK(portal.result() == "mezcal");

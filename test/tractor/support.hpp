@@ -4,6 +4,7 @@
 
 #include <tractor/tractor.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -60,6 +61,23 @@ template <class Body> auto in_root(tractor::RootOptions const& options, Body&& b
 
 template <class Body> auto in_root(Body&& body) {
   return in_root(tractor::RootOptions{}, std::forward<Body>(body));
+}
+
+// Runs `body` and returns what it returns; fails the test case if it takes longer than `bound`,
+// which is meant for an unloaded machine without sanitizers. It must leave out what waits on some
+// clock of ours that it should not wait for.
+template <class Body> decltype(auto) in_time(std::chrono::milliseconds bound, Body&& body) {
+  struct Watch {
+    std::chrono::milliseconds const bound;
+    std::chrono::steady_clock::time_point const start = std::chrono::steady_clock::now();
+
+    ~Watch() {
+      CHECK(std::chrono::steady_clock::now() - start <=
+            bound * (sanitized || under_tsan ? 4 : 1) * slowness());
+    }
+  } const watch{bound};
+
+  return body();
 }
 
 // What `body` throws; null if nothing.
