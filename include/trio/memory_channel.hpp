@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <trio/detail/is_parked.hpp>
 #include <trio/detail/list.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
@@ -58,10 +59,10 @@ template <class T> class ChannelState {
   bool try_send(T& value) {
     if (open_receivers == 0)
       throw BrokenResourceError("trio: send on a memory channel whose receivers are all closed");
-    if (!receivers_.empty()) {
-      lowlevel::detail_wake::check(receivers_.front().task);
-      receivers_.front().value.emplace(std::move(value));
-      wake_first(receivers_);
+    if (Waiter* const receiver = first(receivers_)) {
+      lowlevel::detail_wake::check(receiver->task);
+      receiver->value.emplace(std::move(value));
+      wake(*receiver);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -72,10 +73,10 @@ template <class T> class ChannelState {
 
   // The next value, if there is one now.
   std::optional<T> try_receive() {
-    if (!senders_.empty()) {
-      lowlevel::detail_wake::check(senders_.front().task);
-      buffer_.push_back(std::move(*senders_.front().value));
-      wake_first(senders_);
+    if (Waiter* const sender = first(senders_)) {
+      lowlevel::detail_wake::check(sender->task);
+      buffer_.push_back(std::move(*sender->value));
+      wake(*sender);
     }
     if (buffer_.empty()) return std::nullopt;
     std::optional<T> value(std::move(buffer_.front()));
@@ -100,16 +101,16 @@ template <class T> class ChannelState {
   void close_sender(void const* end) {
     wake_waiters_at(end, senders_, "trio: the send channel was closed while a task waited in send");
     if (--open_senders > 0) return;
-    while (!receivers_.empty()) wake_first(receivers_);
+    while (Waiter* const receiver = first(receivers_)) wake(*receiver);
   }
 
   void close_receiver(void const* end) {
     wake_waiters_at(end, receivers_,
                     "trio: the receive channel was closed while a task waited in receive");
     if (--open_receivers > 0) return;
-    while (!senders_.empty())
-      wake_first(senders_, std::make_exception_ptr(BrokenResourceError(
-                               "trio: the last receiver of the memory channel was closed")));
+    while (Waiter* const sender = first(senders_))
+      wake(*sender, std::make_exception_ptr(BrokenResourceError(
+                        "trio: the last receiver of the memory channel was closed")));
     std::deque<T>().swap(buffer_);
   }
 
@@ -132,20 +133,25 @@ template <class T> class ChannelState {
       throw MisuseError("trio: a task waiting at a memory channel was rescheduled by hand");
   }
 
+  // Who waits longest; null if nobody does. Not who was rescheduled by hand: it will find out by
+  // still being here.
+  static Waiter* first(Waiters const& queue) noexcept {
+    Waiter* waiter = queue.next(nullptr);
+    while (waiter && !is_parked(waiter->task)) waiter = queue.next(waiter);
+    return waiter;
+  }
+
   // Leaves it in the queue if it belongs to another thread's run: that throws.
-  static void wake_first(Waiters& queue, std::exception_ptr error = nullptr) {
-    Waiter& first = queue.front();
-    lowlevel::reschedule(first.task, std::move(error));
-    first.unlink();
+  static void wake(Waiter& waiter, std::exception_ptr error = nullptr) {
+    lowlevel::reschedule(waiter.task, std::move(error));
+    waiter.unlink();
   }
 
   static void wake_waiters_at(void const* end, Waiters& queue, char const* why) {
     for (Waiter* waiter = queue.next(nullptr); waiter;) {
       Waiter* following = queue.next(waiter);
-      if (waiter->end == end) {
-        waiter->unlink();
-        lowlevel::reschedule(waiter->task, std::make_exception_ptr(ClosedResourceError(why)));
-      }
+      if (waiter->end == end && is_parked(waiter->task))
+        wake(*waiter, std::make_exception_ptr(ClosedResourceError(why)));
       waiter = following;
     }
   }
