@@ -26,7 +26,7 @@ class Event {
   bool is_set() const noexcept { return is_set_; }
 
   // Waits until set; a checkpoint even if it already is. Throws MisuseError outside a task or if
-  // someone reschedules the task by hand.
+  // someone reschedules the task by hand, BrokenResourceError if the event is destroyed meanwhile.
   void wait();
 
   // How many tasks wait.

@@ -19,8 +19,8 @@ struct LockStatistics {
 
 // A mutual exclusion lock between tasks, owned by a task and not reentrant. Fair: release() hands
 // the lock to whoever waits longest before that task runs, so nobody overtakes. If its owner ends
-// without releasing, those who wait get BrokenResourceError. For one run's thread only. Mirrors
-// trio.Lock.
+// without releasing, or it is destroyed, those who wait get BrokenResourceError. For one run's
+// thread only. Mirrors trio.Lock.
 class Lock {
  public:
   // Waits for the lock; a checkpoint always. Throws MisuseError if this task holds it already,

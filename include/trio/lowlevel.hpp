@@ -192,8 +192,8 @@ class TrioToken {
   // Has `fn` called by the run, in a system task, in the order of the calls; it must not wait. Any
   // thread may call it, at any time. Accepted means it will be called before the run ends; after
   // that, throws RunFinishedError. With an `idempotent` key, a call whose key is already queued and
-  // not started is dropped. If `fn` throws, the run ends with TrioInternalError.
-  // Mirrors trio's TrioToken.run_sync_soon.
+  // not started is dropped. If `fn` throws, the run ends with TrioInternalError. Not for a signal
+  // handler, unlike trio's: it takes a lock, and memory. Mirrors trio's TrioToken.run_sync_soon.
   void run_sync_soon(std::function<void()> fn, void const* idempotent = nullptr) const;
 
   // Only makes the run loop turn once. The one thing that a signal handler may call.

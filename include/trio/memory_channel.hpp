@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include <trio/detail/is_parked.hpp>
 #include <trio/detail/list.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
@@ -58,10 +59,10 @@ template <class T> class ChannelState {
   bool try_send(T& value) {
     if (open_receivers == 0)
       throw BrokenResourceError("trio: send on a memory channel whose receivers are all closed");
-    if (!receivers_.empty()) {
-      lowlevel::detail_wake::check(receivers_.front().task);
-      receivers_.front().value.emplace(std::move(value));
-      wake_checked(receivers_);
+    if (Waiter* const receiver = first(receivers_)) {
+      lowlevel::detail_wake::check(receiver->task);
+      receiver->value.emplace(std::move(value));
+      wake_checked(*receiver);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -72,15 +73,15 @@ template <class T> class ChannelState {
 
   // The next value, if there is one now.
   std::optional<T> try_receive() {
-    if (!senders_.empty()) {
-      lowlevel::detail_wake::check(senders_.front().task);
+    if (Waiter* const sender = first(senders_)) {
+      lowlevel::detail_wake::check(sender->task);
       if (buffer_.empty()) {
-        std::optional<T> value(std::move(*senders_.front().value));
-        wake_checked(senders_);
+        std::optional<T> value(std::move(*sender->value));
+        wake_checked(*sender);
         return value;
       }
-      buffer_.push_back(std::move(*senders_.front().value));
-      wake_checked(senders_);
+      buffer_.push_back(std::move(*sender->value));
+      wake_checked(*sender);
     }
     if (buffer_.empty()) return std::nullopt;
     std::optional<T> value(std::move(buffer_.front()));
@@ -105,16 +106,16 @@ template <class T> class ChannelState {
   void close_sender(void const* end) {
     wake_waiters_at(end, senders_, "trio: the send channel was closed while a task waited in send");
     if (--open_senders > 0) return;
-    while (!receivers_.empty()) wake_first(receivers_);
+    while (Waiter* const receiver = first(receivers_)) wake(*receiver);
   }
 
   void close_receiver(void const* end) {
     wake_waiters_at(end, receivers_,
                     "trio: the receive channel was closed while a task waited in receive");
     if (--open_receivers > 0) return;
-    while (!senders_.empty())
-      wake_first(senders_, std::make_exception_ptr(BrokenResourceError(
-                               "trio: the last receiver of the memory channel was closed")));
+    while (Waiter* const sender = first(senders_))
+      wake(*sender, std::make_exception_ptr(BrokenResourceError(
+                        "trio: the last receiver of the memory channel was closed")));
     std::deque<T>().swap(buffer_);
   }
 
@@ -137,25 +138,31 @@ template <class T> class ChannelState {
       throw MisuseError("trio: a task waiting at a memory channel was rescheduled by hand");
   }
 
+  // Who waits longest; null if nobody does. Not who was rescheduled by hand: it will find out by
+  // still being here.
+  static Waiter* first(Waiters const& queue) noexcept {
+    Waiter* waiter = queue.next(nullptr);
+    while (waiter && !is_parked(waiter->task)) waiter = queue.next(waiter);
+    return waiter;
+  }
+
   // Leaves it in the queue if it belongs to another thread's run: that throws.
-  static void wake_first(Waiters& queue, std::exception_ptr error = nullptr) {
-    Waiter& first = queue.front();
-    lowlevel::reschedule(first.task, std::move(error));
-    first.unlink();
+  static void wake(Waiter& waiter, std::exception_ptr error = nullptr) {
+    lowlevel::reschedule(waiter.task, std::move(error));
+    waiter.unlink();
   }
 
   // The same after a check, with no error.
-  static void wake_checked(Waiters& queue) noexcept {
-    lowlevel::detail_wake::wake(queue.pop_front().task);
+  static void wake_checked(Waiter& waiter) noexcept {
+    waiter.unlink();
+    lowlevel::detail_wake::wake(waiter.task);
   }
 
   static void wake_waiters_at(void const* end, Waiters& queue, char const* why) {
     for (Waiter* waiter = queue.next(nullptr); waiter;) {
       Waiter* following = queue.next(waiter);
-      if (waiter->end == end) {
-        waiter->unlink();
-        lowlevel::reschedule(waiter->task, std::make_exception_ptr(ClosedResourceError(why)));
-      }
+      if (waiter->end == end && is_parked(waiter->task))
+        wake(*waiter, std::make_exception_ptr(ClosedResourceError(why)));
       waiter = following;
     }
   }

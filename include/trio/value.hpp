@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/detail/guarded.hpp>
+#include <trio/detail/is_parked.hpp>
 #include <trio/detail/list.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
@@ -53,7 +54,11 @@ template <class T> class Value {
   ~Value() {
     auto const error = std::make_exception_ptr(
         BrokenResourceError("trio: the Value that this task waited upon was destroyed"));
-    while (!waiters_.empty()) wake(waiters_.front(), error);
+    for (Waiter* waiter = waiters_.next(nullptr); waiter;) {
+      Waiter* const following = waiters_.next(waiter);
+      if (detail::is_parked(waiter->task)) wake(*waiter, error);
+      waiter = following;
+    }
   }
 
   T const& get() const noexcept { return value_; }
@@ -71,6 +76,11 @@ template <class T> class Value {
     AtEnd const done{asking_};
     for (Waiter* waiter = waiters_.next(nullptr); waiter;) {
       Waiter* const following = waiters_.next(waiter);
+      // Who was rescheduled by hand will find out by itself.
+      if (!detail::is_parked(waiter->task)) {
+        waiter = following;
+        continue;
+      }
       auto error = detail::caught_from([&] {
         if (waiter->wants(waiter->condition, change)) waiter->change.emplace(change);
       });
@@ -158,7 +168,7 @@ template <class T> class Value {
       waiter.unlink();
       return lowlevel::Abort::succeeded;
     });
-    if (waiter.is_linked())
+    if (!waiter.change)
       throw MisuseError("trio: a task waiting upon a Value was rescheduled by hand");
     return std::move(*waiter.change);
   }

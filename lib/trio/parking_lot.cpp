@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "runner.hpp"
 
+#include <trio/detail/is_parked.hpp>
 #include <trio/detail/keep_frame.hpp>
 #include <trio/errors.hpp>
 #include <trio/parking_lot.hpp>
@@ -17,6 +18,8 @@ struct Waiter : detail::Hook<Tag> {
   explicit Waiter(Task& parked) : task(parked) {}
 
   Task& task;
+  // By whoever it waits for: the lot may be gone when it goes on.
+  bool woken = false;
 };
 }  // namespace detail_lot
 
@@ -53,7 +56,7 @@ void ParkingLot::wait(bool cancellable) {
     waiter.unlink();
     return Abort::succeeded;
   });
-  if (waiter.is_linked())
+  if (!waiter.woken)
     throw MisuseError("trio: a task parked in a ParkingLot was rescheduled by hand");
 }
 
@@ -94,9 +97,8 @@ void ParkingLot::break_lot() {
 
 detail_lot::Waiter* ParkingLot::first() const noexcept {
   auto* waiter = waiters_.next(nullptr);
-  // Rescheduled by hand: it will find out by still being here.
-  while (waiter && !static_cast<detail::TaskRecord&>(waiter->task).parked)
-    waiter = waiters_.next(waiter);
+  // Rescheduled by hand: it will find out by not being woken from here.
+  while (waiter && !detail::is_parked(waiter->task)) waiter = waiters_.next(waiter);
   return waiter;
 }
 
@@ -105,6 +107,7 @@ Task* ParkingLot::wake_one(std::exception_ptr error) {
   if (!waiter) return nullptr;
   // Throws if it belongs to another run, which then keeps it.
   reschedule(waiter->task, std::move(error));
+  waiter->woken = true;
   waiter->unlink();
   return &waiter->task;
 }

@@ -3,6 +3,7 @@
 #include "runner.hpp"
 #include "task_record.hpp"
 
+#include <trio/detail/is_parked.hpp>
 #include <trio/detail/type_name.hpp>
 
 #include <dlfcn.h>
@@ -10,6 +11,8 @@
 namespace trio {
 
 namespace detail {
+
+bool is_parked(Task const& task) noexcept { return static_cast<TaskRecord const&>(task).parked; }
 
 std::string_view TaskRecord::raw_name() const noexcept {
   if (!name_given.empty()) return name_given;

@@ -733,3 +733,55 @@ TEST_CASE("a task that waits at a channel and is rescheduled by hand is told so"
     CHECK(sender.statistics().tasks_waiting_receive == 0);
   });
 }
+
+TEST_CASE("a task rescheduled by hand keeps no channel from serving others or being closed") {
+  run([] {
+    for (bool sending : {true, false}) {
+      CAPTURE(sending);
+      for (bool closing : {true, false}) {
+        CAPTURE(closing);
+        auto channel = open_memory_channel<int>(0);
+        int refused = 0;
+        int served = 0;
+        int turned_away = 0;
+        trio::open_nursery([&](trio::Nursery& nursery) {
+          auto const start = [&] {
+            trio::Task* waiter = nullptr;
+            nursery.start_soon([&] {
+              waiter = &trio::lowlevel::current_task();
+              try {
+                if (sending) {
+                  channel.sender.send(7);
+                } else {
+                  int const received = channel.receiver.receive();
+                  CHECK(received == 7);
+                }
+                ++served;
+              } catch (trio::MisuseError const&) {
+                ++refused;
+              } catch (std::runtime_error const&) {
+                ++turned_away;
+              }
+            });
+            wait_all_tasks_blocked();
+            return waiter;
+          };
+          trio::Task* const first = start();
+          start();
+          trio::lowlevel::reschedule(*first);
+          if (closing) {
+            channel.sender.close();
+            channel.receiver.close();
+          } else if (sending) {
+            CHECK(channel.receiver.receive_nowait() == 7);
+          } else {
+            channel.sender.send_nowait(7);
+          }
+        });
+        CHECK(refused == 1);
+        CHECK(served == (closing ? 0 : 1));
+        CHECK(turned_away == (closing ? 1 : 0));
+      }
+    }
+  });
+}

@@ -478,6 +478,22 @@ TEST_CASE("a parked task that is rescheduled by hand is told so, and the lot for
   });
 }
 
+TEST_CASE("a task that is rescheduled by hand is told so though the lot is gone meanwhile") {
+  run([] {
+    std::optional<ParkingLot> lot(std::in_place);
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      trio::Task* waiter = nullptr;
+      nursery.start_soon([&] {
+        waiter = &current_task();
+        CHECK_THROWS_AS(lot->park(), trio::MisuseError);
+      });
+      wait_all_tasks_blocked();
+      trio::lowlevel::reschedule(*waiter);
+      lot.reset();
+    });
+  });
+}
+
 TEST_CASE("events and locks do not take a task that is rescheduled by hand for served") {
   run([] {
     trio::Event event;

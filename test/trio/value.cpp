@@ -2,6 +2,7 @@
 #include "support.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -178,4 +179,44 @@ TEST_CASE("a task that waits upon a value and is rescheduled by hand is told so"
     value.set(1);
   });
   CHECK_THROWS_AS(Value<int>(0).until_equals(1), trio::MisuseError);
+}
+
+TEST_CASE("a task rescheduled by hand keeps no value from being set, for others, or destroyed") {
+  run([] {
+    std::optional<trio::Value<int>> value(std::in_place, 0);
+    int refused = 0;
+    int served = 0;
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      // Rescheduled by hand, and in the same pass the value is set, or destroyed.
+      auto const start = [&](bool by_hand) {
+        trio::Task* waiter = nullptr;
+        nursery.start_soon([&] {
+          waiter = &trio::lowlevel::current_task();
+          if (by_hand) {
+            CHECK_THROWS_AS(value->until_equals(1), trio::MisuseError);
+            ++refused;
+          } else {
+            CHECK(value->until_equals(1) == 1);
+            ++served;
+          }
+        });
+        wait_all_tasks_blocked();
+        return waiter;
+      };
+      trio::Task* const first = start(true);
+      start(false);
+      trio::lowlevel::reschedule(*first);
+      value->set(1);
+      nursery.join();
+      CHECK(served == 1);
+      CHECK(refused == 1);
+
+      value->set(0);
+      trio::Task* const second = start(true);
+      trio::lowlevel::reschedule(*second);
+      value.reset();
+      nursery.join();
+      CHECK(refused == 2);
+    });
+  });
 }
