@@ -17,17 +17,18 @@ void say(std::string const& line) {
   if (write(STDOUT_FILENO, (line + "\n").data(), line.size() + 1) < 0) abort();
 }
 
-template <class Body> void until_cancelled(Body body) {
+// Until it is cancelled, or finds that the other end of its stream was.
+template <class Body> void until_told(Body body) {
   try {
     body();
-  } catch (trio::Cancelled const&) {
+  } catch (...) {
     say("cleaned up");
     throw;
   }
 }
 
 void count_for_ever(tractor::SendStream<int>& stream) {
-  until_cancelled([&] {
+  until_told([&] {
     for (int i = 0;; ++i) stream.send(i);
   });
 }
@@ -38,7 +39,7 @@ struct Words {
 };
 
 void send_back(tractor::Context<Words>& ctx) {
-  until_cancelled([&] {
+  until_told([&] {
     auto stream = ctx.open_stream();
     for (std::string const& word : stream) stream.send(word);
   });
