@@ -40,7 +40,7 @@ class Dice {
 
   bool one_in(unsigned sides) { return roll(sides) == 0; }
 
-  trio::Duration pause() { return std::chrono::microseconds(roll(3000)); }
+  trio::Duration pause(unsigned most = 3000) { return std::chrono::microseconds(roll(most)); }
 
  private:
   std::mt19937_64 engine_;
@@ -145,9 +145,13 @@ struct Way {
 // A context: what both sides, which share their memory here, have done in it.
 struct Play {
   std::uint64_t seed = 0;
+  // One in so many steps goes wrong; none: 0.
+  unsigned risk = 0;
   Way to_callee = {};
   Way to_caller = {};
   bool anything_goes_wrong = false;
+  bool started = false;
+  bool begun = false;
   bool returned = false;
 };
 
@@ -157,7 +161,7 @@ std::vector<std::unique_ptr<Play>> plays;
 // What may happen at any point.
 template <class Ctx> void tempt_fate(Ctx& ctx, Play& play, Dice& dice) {
   if (dice.one_in(3)) trio::sleep(dice.pause());
-  if (!dice.one_in(60)) return;
+  if (play.risk == 0 || !dice.one_in(play.risk)) return;
   play.anything_goes_wrong = true;
   if (dice.one_in(2)) throw AsPlanned("as planned");
   ctx.cancel();
@@ -165,9 +169,12 @@ template <class Ctx> void tempt_fate(Ctx& ctx, Play& play, Dice& dice) {
 
 // Both ways of one side at once, until both have ended, or it leaves early.
 template <class Ctx> void stream_both_ways(Ctx& ctx, Play& play, Way& out, Way& in, Dice& dice) {
+  // One that was cancelled has no stream to open.
+  trio::lowlevel::checkpoint();
+  if (ctx.cancel_called()) return;
   auto stream = ctx.open_stream({.window = 1 + dice.roll(6)});
   trio::open_nursery([&](trio::Nursery& tasks) {
-    tasks.start_soon([&, count = dice.roll(20)] {
+    tasks.start_soon([&, count = dice.roll(150)] {
       for (unsigned i = 0; i < count; ++i) {
         tempt_fate(ctx, play, dice);
         stream.send(out.sent);
@@ -185,7 +192,7 @@ template <class Ctx> void stream_both_ways(Ctx& ctx, Play& play, Way& out, Way& 
       }
       if (*item != in.got) FAIL("got " << *item << " for " << in.got);
       ++in.got;
-      if (dice.one_in(25)) {
+      if (dice.one_in(100)) {
         tasks.cancel_scope().cancel();
         return;
       }
@@ -198,6 +205,7 @@ int play_callee(tractor::Context<Numbers>& ctx, std::size_t number) {
   Dice dice(play.seed + 1);
   tempt_fate(ctx, play, dice);
   ctx.started(static_cast<int>(number));
+  play.started = true;
   if (!dice.one_in(8)) stream_both_ways(ctx, play, play.to_caller, play.to_callee, dice);
   tempt_fate(ctx, play, dice);
   trio::lowlevel::checkpoint();
@@ -227,15 +235,18 @@ void play_caller(Portal const& portal, std::size_t number, bool const& cut) {
   Dice dice(play.seed);
   trio::CancelScope scope;
   if (dice.one_in(5)) {
-    scope.set_deadline(trio::after(trio::current_time(), 10 * dice.pause()));
+    scope.set_deadline(trio::after(trio::current_time(), dice.pause(30'000)));
     play.anything_goes_wrong = true;
   }
   auto const error = thrown_by([&] {
     scope.enter([&] {
       portal.open_context<play_callee>(number, [&](auto& ctx, int started) {
         if (started != static_cast<int>(number)) FAIL("started with " << started);
+        play.begun = true;
         tempt_fate(ctx, play, dice);
-        if (!dice.one_in(8)) stream_both_ways(ctx, play, play.to_callee, play.to_caller, dice);
+        // Who has no stream ends his side of it with the body: that is what the callee waits for.
+        if (dice.one_in(8)) return;
+        stream_both_ways(ctx, play, play.to_callee, play.to_caller, dice);
         tempt_fate(ctx, play, dice);
         if (dice.one_in(2) && !ctx.cancel_called() && ctx.result() != started) FAIL("wrong result");
       });
@@ -243,6 +254,8 @@ void play_caller(Portal const& portal, std::size_t number, bool const& cut) {
   });
   bool const fine = !error || ((play.anything_goes_wrong || cut) && is_expected(error, cut));
   if (!fine) FAIL(trio::describe(error));
+  // An error that came of it may be faster than the Started.
+  if (play.started && !play.begun && !cut && !scope.cancel_called()) FAIL("it has not begun");
   if (!play.anything_goes_wrong && !cut && !play.returned) FAIL("it has not returned");
 }
 
@@ -261,6 +274,7 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
   for (auto const& [actor, peer] : {std::pair(&first, one), std::pair(&second, two)})
     actor->service_nursery().start_soon([peer = peer] { peer->serve(); });
 
+  constexpr std::array<unsigned, 3> risks{0, 20, 200};
   bool const to_be_cut = dice.one_in(4);
   bool cut = false;
   plays.clear();
@@ -269,7 +283,7 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
     nursery.start_soon([&] {
       cutting.enter([&] {
         if (!to_be_cut) return;
-        trio::sleep(10 * dice.pause());
+        trio::sleep(dice.pause(30'000));
         cut = true;
         wire->cut();
       });
@@ -277,7 +291,8 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
     trio::open_nursery([&](trio::Nursery& contexts) {
       for (unsigned count = 2 + dice.roll(5); count > 0; --count) {
         std::size_t const number = plays.size();
-        plays.push_back(std::make_unique<Play>(Play{.seed = seed * 100 + number}));
+        plays.push_back(
+            std::make_unique<Play>(Play{.seed = seed * 100 + number, .risk = risks[dice.roll(3)]}));
         // Who leaves waits for the end, so that what is looked at afterwards stands.
         Portal const portal = Portal(dice.one_in(2) ? one : two).with({.cancel_patience = 1h});
         contexts.start_soon([&cut, portal, number] { play_caller(portal, number, cut); });
@@ -289,7 +304,9 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
   for (auto const& peer : {one, two}) {
     CHECK(peer->open_calls() == 0);
     // Callees that were told of a cut have still to end.
-    while (peer->open_tasks() > 0) trio::sleep(1ms);
+    trio::fail_after(1min, [&] {
+      while (peer->open_tasks() > 0) trio::sleep(1ms);
+    });
   }
   trio::open_nursery([&](trio::Nursery& nursery) {
     nursery.start_soon([&] { one->say_goodbye(1h); });
@@ -297,10 +314,6 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
   });
   CHECK(one->is_over());
   CHECK(two->is_over());
-  if (!cut) {
-    CHECK(one->said_goodbye());
-    CHECK(two->said_goodbye());
-  }
 }
 
 void play_sessions(std::uint64_t seed, int count) {
@@ -311,6 +324,8 @@ void play_sessions(std::uint64_t seed, int count) {
   trio::run(options, [&] {
     tractor::RootOptions root;
     root.expose = tractor::expose<play_callee>;
+    // What a body hides is told, as it should.
+    root.log_level = tractor::LogLevel::error;
     root.name = "first";
     auto const first = LocalActor::begin(std::make_shared<LocalActor>(root));
     root.name = "second";
@@ -331,7 +346,8 @@ void play_sessions(std::uint64_t seed, int count) {
 }  // namespace
 
 TEST_CASE("whatever two sides do in whatever order, items keep theirs, and nothing is left") {
-  constexpr int runs = 40;
-  for (int seed = 1; seed <= (support::under_valgrind() ? 1 : runs); ++seed)
-    play_sessions(static_cast<std::uint64_t>(seed), 50);
+  int const runs = support::under_valgrind()                   ? 1
+                   : support::sanitized || support::under_tsan ? 8
+                                                               : 40;
+  for (int seed = 1; seed <= runs; ++seed) play_sessions(static_cast<std::uint64_t>(seed), 50);
 }
