@@ -18,7 +18,7 @@
 namespace {
 
 // Room for the remark at the end.
-constexpr std::size_t longest = 10'000;
+constexpr std::size_t longest = 2'000;
 constexpr std::size_t remark = 1'000;
 
 using Plain = std::tuple<std::map<std::string, app::Named>, std::vector<app::Tree>,

@@ -304,7 +304,9 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
   for (auto const& peer : {one, two}) {
     CHECK(peer->open_calls() == 0);
     // Callees that were told of a cut have still to end.
-    while (peer->open_tasks() > 0) trio::sleep(1ms);
+    trio::fail_after(1min, [&] {
+      while (peer->open_tasks() > 0) trio::sleep(1ms);
+    });
   }
   trio::open_nursery([&](trio::Nursery& nursery) {
     nursery.start_soon([&] { one->say_goodbye(1h); });

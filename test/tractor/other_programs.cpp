@@ -106,6 +106,9 @@ void check_mismatch(Call call, std::string const& ours, std::string const& their
   CHECK(count(what, theirs) == 1);
 }
 
+// The type of its stream would be a part of its name.
+constexpr auto other_items = tractor::named<"items", shared::other_items>;
+
 }  // namespace
 
 TEST_CASE("a main that forgets tractor::run starts no endless chain, and is told what to write") {
@@ -172,8 +175,6 @@ TEST_CASE("another build's context of the same protocol is a context like any ot
 }
 
 TEST_CASE("another build's context with another message is refused before its body begins") {
-  // The type of its stream would be a part of its name.
-  constexpr auto other_items = tractor::named<"items", shared::other_items>;
   auto const exposed = tractor::expose<shared::other_started, shared::other_to_callee,
                                        shared::other_to_caller, other_items, shared::talk>;
   with_other_build(exposed, [](tractor::Portal other) {
