@@ -225,7 +225,7 @@ TEST_CASE("rubbish is dumped as far as it goes, in little memory") {
   std::mt19937 random(20261126);
   Buffer const frame = encode(order());
   std::string const schema = schema_of<Order>();
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < 4'000; ++round) {
     std::string noisy_schema = schema;
     Buffer noisy(frame.size());
     std::memcpy(noisy.data(), frame.data(), frame.size());
@@ -240,7 +240,7 @@ TEST_CASE("rubbish is dumped as far as it goes, in little memory") {
   }
   // What can be decoded is shown to its end; but for a version, of which the schema has only ours.
   std::size_t decoded = 0;
-  for (int round = 0; round < 20'000; ++round) {
+  for (int round = 0; round < 4'000; ++round) {
     Buffer noisy(frame.size());
     std::memcpy(noisy.data(), frame.data(), frame.size());
     noisy.data()[random() % noisy.size()] = static_cast<std::byte>(random());
@@ -255,7 +255,7 @@ TEST_CASE("rubbish is dumped as far as it goes, in little memory") {
         dumped.find(", of which the schema has version ") == std::string::npos)
       FAIL(dumped);
   }
-  CHECK(decoded > 1000);
+  CHECK(decoded > 200);
   for (char const* type : {"string", "list<i32>", "list<byte>", "path", "map<i32, i32>",
                            "bits[999]", "X{size}", "string<c32>", "list<none>"}) {
     Buffer const lie = encode(~std::uint64_t{0}, ~std::uint16_t{0});
