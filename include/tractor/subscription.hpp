@@ -104,10 +104,9 @@ class SubscriptionEnd {
 // Items come in the order in which they were published. Nothing is lost in silence: where items are
 // missing, receiving throws Lagged, once, with their exact number, and then goes on; that the last
 // ones are missing is told too. It ends with the publisher: in order after all that was published,
-// by an error if the publisher is gone, within a second also if it was killed (over a network that
-// fails, after 4 s). Closes when destroyed; the publisher then forgets it. Any number of tasks may
-// receive, each item goes to one of them. For one run's thread only. Mirrors what tractor's msgpub
-// yields.
+// by an error if the publisher is gone, within a second also if it was killed. Closes when
+// destroyed; the publisher then forgets it. Any number of tasks may receive, each item goes to one
+// of them. For one run's thread only. Mirrors what tractor's msgpub yields.
 template <class T> class Subscription {
  public:
   // Made by the library.
