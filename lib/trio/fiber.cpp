@@ -211,11 +211,15 @@ void Switcher::end_by_overflow(Fiber const& fiber) noexcept {
 // Boost.Fiber takes the main context to be running from here on; that it does so on the stack of
 // `fiber`, where the process is being ended, it need not know.
 void Switcher::continue_as_main(Fiber& fiber) noexcept {
+  // The run, which is never left, is still there.
+  sanitizer::stack_mapped(loop_side_.bottom, loop_side_.size);
   sanitizer::leave(loop_side_, fiber.side);
   static_cast<void>(std::move((*fiber.context).*reach(ContextKey()))
                         .resume_with([](boost::context::fiber&& main_stack) {
                           // Nobody comes back to it: it must not be unwound either.
-                          static_cast<void>(new boost::context::fiber(std::move(main_stack)));
+                          static auto const* const kept =
+                              new boost::context::fiber(std::move(main_stack));
+                          static_cast<void>(kept);
                           return boost::context::fiber();
                         }));
   std::abort();

@@ -105,15 +105,16 @@ inline void destroy_side([[maybe_unused]] Side& side) noexcept {
 #endif
 }
 
-inline void stacks_mapped([[maybe_unused]] void const* begin,
-                          [[maybe_unused]] std::size_t size) noexcept {
+// A stack may hold what is nowhere else. Without its guard, which cannot be read.
+inline void stack_mapped([[maybe_unused]] void const* begin,
+                         [[maybe_unused]] std::size_t size) noexcept {
 #ifdef TRIO_ASAN
   __lsan_register_root_region(begin, size);
 #endif
 }
 
-inline void stacks_unmapped([[maybe_unused]] void const* begin,
-                            [[maybe_unused]] std::size_t size) noexcept {
+inline void stack_unmapped([[maybe_unused]] void const* begin,
+                           [[maybe_unused]] std::size_t size) noexcept {
 #ifdef TRIO_ASAN
   __lsan_unregister_root_region(begin, size);
 #endif

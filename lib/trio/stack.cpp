@@ -45,10 +45,10 @@ StackArena::StackArena(std::size_t stack_size, std::size_t max_guarded)
       taken_(stacks_per_slab) {}
 
 StackArena::~StackArena() {
-  std::size_t const size = stacks_per_slab * (stack_size_ + guard_size());
   for (std::byte* slab : slabs_) {
-    sanitizer::stacks_unmapped(slab, size);
-    munmap(slab, size);
+    std::size_t const made = slab == slabs_.back() ? taken_ : stacks_per_slab;
+    for (std::size_t i = 0; i < made; ++i) sanitizer::stack_unmapped(bottom(slab, i), stack_size_);
+    munmap(slab, stacks_per_slab * (stack_size_ + guard_size()));
   }
 }
 
@@ -60,17 +60,21 @@ void StackArena::map_slab() {
   if (slab == MAP_FAILED) throw std::bad_alloc();
   // Huge pages would back a stack that uses 4 KiB with 2 MiB.
   madvise(slab, size, MADV_NOHUGEPAGE);
-  sanitizer::stacks_mapped(slab, size);
   slabs_.push_back(static_cast<std::byte*>(slab));
   taken_ = 0;
+}
+
+std::byte* StackArena::bottom(std::byte* slab, std::size_t index) const noexcept {
+  return slab + index * (stack_size_ + guard_size()) + guard_size();
 }
 
 Stack StackArena::make() {
   if (taken_ == stacks_per_slab) map_slab();
   Stack stack;
-  stack.bottom = slabs_.back() + taken_ * (stack_size_ + guard_size()) + guard_size();
+  stack.bottom = bottom(slabs_.back(), taken_);
   stack.size = stack_size_;
   protect(stack);
+  sanitizer::stack_mapped(stack.bottom, stack.size);
   ++taken_;
   return stack;
 }

@@ -34,6 +34,7 @@ class StackArena {
 
  private:
   void map_slab();
+  std::byte* bottom(std::byte* slab, std::size_t index) const noexcept;
   void protect(Stack& stack);
 
   std::size_t const stack_size_;
