@@ -9,10 +9,12 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -214,14 +216,16 @@ void Switcher::continue_as_main(Fiber& fiber) noexcept {
   // The run, which is never left, is still there.
   sanitizer::stack_mapped(loop_side_.bottom, loop_side_.size);
   sanitizer::leave(loop_side_, fiber.side);
-  static_cast<void>(std::move((*fiber.context).*reach(ContextKey()))
-                        .resume_with([](boost::context::fiber&& main_stack) {
-                          // Nobody comes back to it: it must not be unwound either.
-                          static auto const* const kept =
-                              new boost::context::fiber(std::move(main_stack));
-                          static_cast<void>(kept);
-                          return boost::context::fiber();
-                        }));
+  static_cast<void>(
+      std::move((*fiber.context).*reach(ContextKey()))
+          .resume_with([](boost::context::fiber&& main_stack) {
+            // Nobody comes back to it: it must not be unwound either.
+            alignas(
+                boost::context::fiber) static std::array<std::byte, sizeof(boost::context::fiber)>
+                for_ever;
+            new (for_ever.data()) boost::context::fiber(std::move(main_stack));
+            return boost::context::fiber();
+          }));
   std::abort();
 }
 
