@@ -278,8 +278,8 @@ void play_session(LocalActor& first, LocalActor& second, std::uint64_t seed) {
   bool const to_be_cut = dice.one_in(4);
   bool cut = false;
   plays.clear();
+  trio::CancelScope cutting;
   trio::open_nursery([&](trio::Nursery& nursery) {
-    trio::CancelScope cutting;
     nursery.start_soon([&] {
       cutting.enter([&] {
         if (!to_be_cut) return;

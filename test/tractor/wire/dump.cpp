@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Messages for people: what a dump shows, and where it stops if it cannot go on.
+#include "../../sanitized.hpp"
 #include "counted_new.hpp"
 #include "types.hpp"
 
@@ -209,7 +210,10 @@ TEST_CASE("no more is kept of a dump than was asked for") {
 }
 
 TEST_CASE("neither deep values nor deep schemas overflow the stack") {
-  trio::run([] {
+  trio::RunOptions options;
+  // AddressSanitizer has frames ten times as large.
+  if constexpr (support::sanitized) options.stack_size *= 10;
+  trio::run(options, [] {
     std::string const deep(100'000, '\1');
     CHECK(dump("A{pointer<A>}", std::as_bytes(std::span(deep))).ends_with("nests too deep>"));
     std::string schema;
