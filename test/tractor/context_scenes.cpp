@@ -241,8 +241,8 @@ TEST_CASE("D8: an aggregator of two streaming actors, whole or cut short anywher
         CHECK(trio::between(start, trio::current_time()) < cut + 2500ms * support::slowness());
       std::sort(got.begin(), got.end());
       CHECK(std::adjacent_find(got.begin(), got.end()) == got.end());
-      CHECK(outcome.cut_short == (got.size() < count));
-      if (cut == 60'000ms) CHECK(got == first(count));
+      // It may be cut short in its very end, too.
+      if (!outcome.cut_short || cut == 60'000ms) CHECK(got == first(count));
       CHECK(living_streamers() == std::vector<std::string>());
     });
   }
