@@ -189,7 +189,7 @@ template <class Source> class Subscription {
 
   void wait_for_driver() {
     BroadcastWaiter waiter(lowlevel::current_task());
-    Standing const standing(waiter_, waiter);
+    Standing<BroadcastWaiter> const standing(waiter_, waiter);
     state->waiting.push_back(waiter);
     lowlevel::wait_task_rescheduled([&waiter](lowlevel::RaiseCancel const&) {
       waiter.unlink();
@@ -216,7 +216,7 @@ template <class Source> class Subscription {
     // Since it was woken to take the place.
     if (closed_) throw closed_meanwhile();
     CancelScope scope;
-    Standing const standing(scope_, scope);
+    Standing<CancelScope> const standing(scope_, scope);
     static_cast<void>(scope.enter([&] {
       if (auto value = state->source.next())
         state->add(std::move(*value));
