@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <trio/cancel_scope.hpp>
+#include <trio/detail/is_parked.hpp>
 #include <trio/detail/list.hpp>
 #include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
@@ -82,20 +83,18 @@ template <class Source> struct BroadcastState {
     wake_all();
   }
 
-  void wake_one() {
-    if (waiting.empty()) return;
-    lowlevel::detail_wake::check(waiting.front().task);
-    lowlevel::detail_wake::wake(waiting.pop_front().task);
+  // Whoever waits longest; false if nobody does.
+  bool wake_one() {
+    BroadcastWaiter* const waiter = first_parked(waiting);
+    if (!waiter) return false;
+    lowlevel::detail_wake::check(waiter->task);
+    waiter->unlink();
+    lowlevel::detail_wake::wake(waiter->task);
+    return true;
   }
 
   void wake_all() {
-    while (!waiting.empty()) wake_one();
-  }
-
-  std::size_t count_waiting() const noexcept {
-    std::size_t count = driven ? 1 : 0;
-    for (auto* waiter = waiting.next(nullptr); waiter; waiter = waiting.next(waiter)) ++count;
-    return count;
+    while (wake_one()) {}
   }
 
   Source source;
@@ -129,7 +128,7 @@ template <class Source> class Subscription {
   void close() {
     if (std::exchange(closed_, true)) return;
     if (scope_) scope_->cancel("the broadcast receiver was closed");
-    if (waiter_ && waiter_->is_linked()) {
+    if (waiter_ && waiter_->is_linked() && is_parked(waiter_->task)) {
       waiter_->unlink();
       lowlevel::reschedule(waiter_->task, std::make_exception_ptr(closed_meanwhile()));
     }
@@ -335,8 +334,8 @@ template <class Source> class BroadcastReceiver {
   BroadcastStatistics statistics() const {
     if (!subscription_) return {};
     auto const& state = *subscription_->state;
-    return {state.open_receivers, state.count_waiting(), state.buffer.size(), state.capacity,
-            subscription_->lag()};
+    return {state.open_receivers, state.waiting.size() + (state.driven ? 1 : 0),
+            state.buffer.size(), state.capacity, subscription_->lag()};
   }
 
   struct Sentinel {};

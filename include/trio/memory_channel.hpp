@@ -59,7 +59,7 @@ template <class T> class ChannelState {
   bool try_send(T& value) {
     if (open_receivers == 0)
       throw BrokenResourceError("trio: send on a memory channel whose receivers are all closed");
-    if (Waiter* const receiver = first(receivers_)) {
+    if (Waiter* const receiver = first_parked(receivers_)) {
       lowlevel::detail_wake::check(receiver->task);
       receiver->value.emplace(std::move(value));
       wake_checked(*receiver);
@@ -73,7 +73,7 @@ template <class T> class ChannelState {
 
   // The next value, if there is one now.
   std::optional<T> try_receive() {
-    if (Waiter* const sender = first(senders_)) {
+    if (Waiter* const sender = first_parked(senders_)) {
       lowlevel::detail_wake::check(sender->task);
       if (buffer_.empty()) {
         std::optional<T> value(std::move(*sender->value));
@@ -106,14 +106,14 @@ template <class T> class ChannelState {
   void close_sender(void const* end) {
     wake_waiters_at(end, senders_, "trio: the send channel was closed while a task waited in send");
     if (--open_senders > 0) return;
-    while (Waiter* const receiver = first(receivers_)) wake(*receiver);
+    while (Waiter* const receiver = first_parked(receivers_)) wake(*receiver);
   }
 
   void close_receiver(void const* end) {
     wake_waiters_at(end, receivers_,
                     "trio: the receive channel was closed while a task waited in receive");
     if (--open_receivers > 0) return;
-    while (Waiter* const sender = first(senders_))
+    while (Waiter* const sender = first_parked(senders_))
       wake(*sender, std::make_exception_ptr(BrokenResourceError(
                         "trio: the last receiver of the memory channel was closed")));
     std::deque<T>().swap(buffer_);
@@ -121,7 +121,7 @@ template <class T> class ChannelState {
 
   MemoryChannelStatistics statistics() const {
     return {buffer_.size(),  capacity_,         open_senders, open_receivers,
-            count(senders_), count(receivers_), peak_};
+            senders_.size(), receivers_.size(), peak_};
   }
 
   std::size_t open_senders = 0;
@@ -136,14 +136,6 @@ template <class T> class ChannelState {
     });
     if (waiter.is_linked())
       throw MisuseError("trio: a task waiting at a memory channel was rescheduled by hand");
-  }
-
-  // Who waits longest; null if nobody does. Not who was rescheduled by hand: it will find out by
-  // still being here.
-  static Waiter* first(Waiters const& queue) noexcept {
-    Waiter* waiter = queue.next(nullptr);
-    while (waiter && !is_parked(waiter->task)) waiter = queue.next(waiter);
-    return waiter;
   }
 
   // Leaves it in the queue if it belongs to another thread's run: that throws.
@@ -165,12 +157,6 @@ template <class T> class ChannelState {
         wake(*waiter, std::make_exception_ptr(ClosedResourceError(why)));
       waiter = following;
     }
-  }
-
-  static std::size_t count(Waiters const& queue) {
-    std::size_t n = 0;
-    for (Waiter* waiter = queue.next(nullptr); waiter; waiter = queue.next(waiter)) ++n;
-    return n;
   }
 
   std::size_t const capacity_;

@@ -75,8 +75,6 @@ class ParkingLot {
   friend void remove_parking_lot_breaker(Task& task, ParkingLot& lot);
 
   void wait(bool cancellable);
-  // Who waits longest; null if nobody does.
-  detail_lot::Waiter* first() const noexcept;
   // Wakes the task that waits longest, with `error` if there is one; null if none waits.
   Task* wake_one(std::exception_ptr error);
 

@@ -54,11 +54,7 @@ template <class T> class Value {
   ~Value() {
     auto const error = std::make_exception_ptr(
         BrokenResourceError("trio: the Value that this task waited upon was destroyed"));
-    for (Waiter* waiter = waiters_.next(nullptr); waiter;) {
-      Waiter* const following = waiters_.next(waiter);
-      if (detail::is_parked(waiter->task)) wake(*waiter, error);
-      waiter = following;
-    }
+    while (Waiter* const waiter = detail::first_parked(waiters_)) wake(*waiter, error);
   }
 
   T const& get() const noexcept { return value_; }
@@ -77,14 +73,7 @@ template <class T> class Value {
     for (Waiter* waiter = waiters_.next(nullptr); waiter;) {
       Waiter* const following = waiters_.next(waiter);
       // Who was rescheduled by hand will find out by itself.
-      if (!detail::is_parked(waiter->task)) {
-        waiter = following;
-        continue;
-      }
-      auto error = detail::caught_from([&] {
-        if (waiter->wants(waiter->condition, change)) waiter->change.emplace(change);
-      });
-      if (error || waiter->change) wake(*waiter, std::move(error));
+      if (detail::is_parked(waiter->task)) tell(*waiter, change);
       waiter = following;
     }
   }
@@ -132,11 +121,7 @@ template <class T> class Value {
   }
 
   // Counts the tasks that wait. Not a checkpoint.
-  ValueStatistics statistics() const noexcept {
-    std::size_t count = 0;
-    for (Waiter* waiter = waiters_.next(nullptr); waiter; waiter = waiters_.next(waiter)) ++count;
-    return {count};
-  }
+  ValueStatistics statistics() const noexcept { return {waiters_.size()}; }
 
  private:
   struct WaiterTag;
@@ -171,6 +156,13 @@ template <class T> class Value {
     if (!waiter.change)
       throw MisuseError("trio: a task waiting upon a Value was rescheduled by hand");
     return std::move(*waiter.change);
+  }
+
+  static void tell(Waiter& waiter, Change const& change) {
+    auto error = detail::caught_from([&] {
+      if (waiter.wants(waiter.condition, change)) waiter.change.emplace(change);
+    });
+    if (error || waiter.change) wake(waiter, std::move(error));
   }
 
   static void wake(Waiter& waiter, std::exception_ptr error) {

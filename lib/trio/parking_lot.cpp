@@ -79,7 +79,7 @@ void ParkingLot::unpark_all() {
 void ParkingLot::repark(ParkingLot& other, std::size_t count) {
   // Moving to itself has an end too.
   for (count = std::min(count, size()); count > 0; --count) {
-    auto* const waiter = first();
+    auto* const waiter = detail::first_parked(waiters_);
     if (!waiter) break;
     waiter->unlink();
     other.waiters_.push_back(*waiter);
@@ -95,15 +95,8 @@ void ParkingLot::break_lot() {
   while (wake_one(error)) {}
 }
 
-detail_lot::Waiter* ParkingLot::first() const noexcept {
-  auto* waiter = waiters_.next(nullptr);
-  // Rescheduled by hand: it will find out by not being woken from here.
-  while (waiter && !detail::is_parked(waiter->task)) waiter = waiters_.next(waiter);
-  return waiter;
-}
-
 Task* ParkingLot::wake_one(std::exception_ptr error) {
-  auto* const waiter = first();
+  auto* const waiter = detail::first_parked(waiters_);
   if (!waiter) return nullptr;
   // Throws if it belongs to another run, which then keeps it.
   reschedule(waiter->task, std::move(error));
@@ -112,11 +105,7 @@ Task* ParkingLot::wake_one(std::exception_ptr error) {
   return &waiter->task;
 }
 
-std::size_t ParkingLot::size() const noexcept {
-  std::size_t count = 0;
-  for (auto* waiter = waiters_.next(nullptr); waiter; waiter = waiters_.next(waiter)) ++count;
-  return count;
-}
+std::size_t ParkingLot::size() const noexcept { return waiters_.size(); }
 
 void add_parking_lot_breaker(Task& task, ParkingLot& lot) {
   static_cast<detail::TaskRecord&>(task).breakers.push_back(&lot);

@@ -290,6 +290,36 @@ TEST_CASE("when who is to take the place is cancelled at once, the one after it 
   });
 }
 
+TEST_CASE("a task rescheduled by hand keeps no broadcast from serving others or being closed") {
+  for (bool closed : {false, true}) {
+    CAPTURE(closed);
+    run([&] {
+      auto [sender, source] = open_memory_channel<int>(0);
+      auto first = broadcast(std::move(source), 3);
+      auto second = first.subscribe();
+      auto third = first.subscribe();
+      int received = 0;
+      trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
+        trio::Task* by_hand = nullptr;
+        nursery.start_soon([&] { received += first.receive(); });
+        wait_all_tasks_blocked();
+        nursery.start_soon([&] {
+          by_hand = &trio::lowlevel::current_task();
+          CHECK_THROWS_AS(second.receive(), trio::MisuseError);
+        });
+        nursery.start_soon([&] { received += third.receive(); });
+        wait_all_tasks_blocked();
+        to.send_nowait(7);
+        // It is still among those who wait when the first has received for all.
+        trio::lowlevel::reschedule(*by_hand);
+        if (closed) second.close();
+        wait_all_tasks_blocked();
+      });
+      CHECK(received == 14);
+    });
+  }
+}
+
 TEST_CASE("closing a receiver wakes who waits in it, and no other") {
   run([] {
     auto [sender, source] = open_memory_channel<int>(0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <atomic>
+#include <cstddef>
 
 namespace trio::detail {
 
@@ -60,6 +61,13 @@ template <class T, class Tag> class List {
   T* next(T* current) const noexcept {
     Hook<Tag>* following = current ? hook(*current).next_ : head_.next_;
     return following == &head_ ? nullptr : &item(*following);
+  }
+
+  // Counts them.
+  std::size_t size() const noexcept {
+    std::size_t count = 0;
+    for (Hook<Tag>* each = head_.next_; each != &head_; each = each->next_) ++count;
+    return count;
   }
 
  private:
