@@ -3,6 +3,9 @@
 // the scenarios and faults of the project's list.
 #include "fan_out.hpp"
 
+#include "../../lib/tractor/runtime/publisher_core.hpp"
+#include "../../lib/tractor/runtime/subscription_core.hpp"
+
 #include <trio/errors.hpp>
 #include <trio/testing.hpp>
 
@@ -12,7 +15,6 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 using namespace fan_out_test;
@@ -384,8 +386,15 @@ TEST_CASE("the body of while_wanted may close the publisher") {
 
 TEST_CASE("tasks that share a subscription and leave after one item hold up no other") {
   in_root([] {
-    Publisher<int> numbers("numbers");
-    auto subscription = numbers.topic().subscribe({.window = 1, .overrun = Overrun::drop_newest});
+    auto const publisher =
+        tractor::runtime::PublisherCore::open("numbers", tractor::schema_of<int>(), {});
+    auto const subscription = tractor::runtime::SubscriptionCore::open(
+        publisher->handle(), {.window = 1, .overrun = Overrun::drop_newest});
+    tractor::ipc::IntakeReader& reader = *subscription;
+    auto const hear = [&](std::uint64_t number) {
+      reader.on_message(tractor::wire::make_topic(tractor::wire::subject_topic, ""),
+                        {number, number}, tractor::detail::encode_item<int>(1));
+    };
     std::size_t received = 0;
     std::size_t lags = 0;
     trio::fail_after(5s, [&] {
@@ -393,19 +402,23 @@ TEST_CASE("tasks that share a subscription and leave after one item hold up no o
         for (int i = 0; i < 3; ++i)
           nursery.start_soon([&] {
             try {
-              subscription.receive();
+              subscription->next();
               ++received;
             } catch (tractor::Lagged const&) {
               ++lags;
             }
           });
         trio::testing::wait_all_tasks_blocked();
-        for (int i = 0; i < 3; ++i) numbers.publish_nowait("", i);
-        // So that the last one comes before the one before it was taken.
-        std::this_thread::sleep_for(50ms);
+        hear(0);
+        trio::testing::wait_all_tasks_blocked();
+        // The last one comes before the one before it was taken.
+        hear(1);
+        hear(2);
       });
     });
     CHECK(received + lags == 3);
+    subscription->close();
+    publisher->close(tractor::wire::Ending::closed);
   });
 }
 

@@ -33,7 +33,7 @@ namespace runtime {
 // but only after so many messages that the queue there may have been full; that is why a State is
 // never lost for good, and why nobody needs a timer.
 class SubscriptionCore final : public std::enable_shared_from_this<SubscriptionCore>,
-                               ipc::IntakeReader {
+                               public ipc::IntakeReader {
  public:
   // See Topic::subscribe. A checkpoint.
   static std::shared_ptr<SubscriptionCore> open(detail::TopicHandle const& handle,
