@@ -33,8 +33,8 @@ std::string base() {
   return "/tmp";
 }
 
-[[noreturn]] void fail(std::string const& what) {
-  throw std::system_error(errno, std::generic_category(), "tractor: " + what);
+[[noreturn]] void fail(std::string const& what, int error) {
+  throw std::system_error(error, std::generic_category(), "tractor: " + what);
 }
 
 // The lock that says that a directory's owner lives; none if somebody else holds it, or if there is
@@ -82,7 +82,7 @@ std::string make_locked(std::string const& parent, trio::Descriptor& held) {
   for (;;) {
     std::string path = parent + "/" + prefix + std::to_string(getpid()) + std::string(placeholder);
     // Made with mode 0700.
-    if (!mkdtemp(path.data())) fail("cannot make a directory for sockets, " + path);
+    if (!mkdtemp(path.data())) fail("cannot make a directory for sockets, " + path, errno);
     held = lock(path, O_CREAT);
     struct stat status = {};
     // Unless another tree that starts has taken it for an abandoned one meanwhile.
@@ -90,8 +90,7 @@ std::string make_locked(std::string const& parent, trio::Descriptor& held) {
     if (held.get() < 0 && errno != ENOENT && errno != EWOULDBLOCK) {
       int const error = errno;
       rmdir(path.c_str());
-      errno = error;
-      fail("cannot lock " + path);
+      fail("cannot lock " + path, error);
     }
   }
 }

@@ -307,13 +307,17 @@ class Dump {
     add("\"");
   }
 
-  void elements(Node const& node, std::size_t count) {
+  template <class Each> void list(std::size_t count, Each each) {
     add("[");
     for (std::size_t i = 0; i < count; ++i) {
       if (i > 0) add(", ");
-      element(node);
+      each(i);
     }
     add("]");
+  }
+
+  void elements(Node const& node, std::size_t count) {
+    list(count, [&](std::size_t) { element(node); });
   }
 
   void sequence(Node const& node) {
@@ -344,21 +348,11 @@ class Dump {
   }
 
   void array(Node const& node, std::size_t count) {
-    add("[");
-    for (std::size_t i = 0; i < count; ++i) {
-      if (i > 0) add(", ");
-      value(node);
-    }
-    add("]");
+    list(count, [&](std::size_t) { value(node); });
   }
 
   void tuple(Node const& node) {
-    add("[");
-    for (std::size_t i = 0; i < node.parts.size(); ++i) {
-      if (i > 0) add(", ");
-      value(*node.parts[i]);
-    }
-    add("]");
+    list(node.parts.size(), [&](std::size_t i) { value(*node.parts[i]); });
   }
 
   void variant(Node const& node) {
