@@ -15,6 +15,7 @@
 
 using namespace std::chrono_literals;
 using support::in_root;
+using support::with_daemon;
 
 namespace {
 
@@ -43,17 +44,6 @@ std::size_t length(std::string_view text) { return text.size(); }
 int sum(std::span<int const> numbers) { return std::accumulate(numbers.begin(), numbers.end(), 0); }
 
 std::unique_ptr<int> boxed(int value) { return std::make_unique<int>(value); }
-
-// Runs `body` with a daemon that exposes `exposed`.
-template <class Body> void with_daemon(tractor::Exposed exposed, Body body) {
-  in_root([&] {
-    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto daemon = nursery.start_actor("daemon", exposed);
-      body(daemon);
-      daemon.cancel_actor();
-    });
-  });
-}
 
 }  // namespace
 

@@ -9,7 +9,6 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,6 +17,7 @@
 
 using namespace std::chrono_literals;
 using support::in_root;
+using support::resident;
 using support::thrown_by;
 
 namespace {
@@ -245,15 +245,6 @@ void send_and_read(tractor::Context<Loads>& ctx) {
     });
     for (auto const& load : stream) received += load.size() == load_size;
   });
-}
-
-// Of this process, in bytes.
-std::size_t resident() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t pages = 0;
-  statm >> total >> pages;
-  return pages * static_cast<std::size_t>(getpagesize());
 }
 
 }  // namespace

@@ -20,13 +20,12 @@
 using namespace std::chrono_literals;
 using support::group_thrown_by;
 using support::in_root;
+using support::process_slowness;
 using support::thrown_by;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int slowness = support::sanitized ? 4 : 1;
 
 struct Numbers {
   using ToCallee = int;
@@ -69,7 +68,7 @@ std::vector<std::exception_ptr> told_when(tractor::Portal& portal, std::function
               wait(ctx, stream);
             });
           }));
-          CHECK(Clock::now() - start < 1s * slowness);
+          CHECK(Clock::now() - start < 1s * process_slowness);
         });
       while (waiting < waits.size()) trio::lowlevel::checkpoint();
       for (int i = 0; i < 100; ++i) trio::lowlevel::checkpoint();
@@ -118,8 +117,9 @@ TEST_CASE("a stopped actor is found by its silence, within the bound that was se
   group_thrown_by([] {
     in_root([] {
       tractor::open_nursery([](tractor::ActorNursery& nursery) {
-        auto portal = nursery.start_actor("victim", {.expose = tractor::expose<wait_for_ever>,
-                                                     .unresponsive_after = 200ms * slowness});
+        auto portal =
+            nursery.start_actor("victim", {.expose = tractor::expose<wait_for_ever>,
+                                           .unresponsive_after = 200ms * process_slowness});
         auto const told = told_when(portal, [&] { kill(portal.actor().pid, SIGSTOP); });
         for (auto const& error : told) {
           CAPTURE(trio::describe(error));

@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 using support::in_root;
 using support::Program;
 using support::thrown_by;
+using support::with_daemon;
 using tractor::ContextState;
 
 namespace {
@@ -48,18 +49,6 @@ struct Broken : std::runtime_error {
 std::vector<std::string> told;
 
 std::vector<std::string> tell() { return told; }
-
-// Runs `body` with a daemon that exposes `exposed`, and checks that no context is left over.
-template <class Body> void with_daemon(tractor::Exposed exposed, Body body) {
-  in_root([&] {
-    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto daemon = nursery.start_actor("daemon", exposed);
-      body(daemon);
-      CHECK(daemon.open_calls() == 0);
-      daemon.cancel_actor();
-    });
-  });
-}
 
 std::vector<int> first(int count) {
   std::vector<int> numbers(static_cast<std::size_t>(count));

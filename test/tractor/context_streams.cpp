@@ -21,6 +21,7 @@
 using namespace std::chrono_literals;
 using support::in_root;
 using support::thrown_by;
+using support::with_daemon;
 using tractor::Overrun;
 
 namespace {
@@ -40,17 +41,6 @@ struct Loads {
   using ToCallee = tractor::Bytes;
   using ToCaller = tractor::Bytes;
 };
-
-template <class Body> void with_daemon(tractor::Exposed exposed, Body body) {
-  in_root([&] {
-    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto daemon = nursery.start_actor("daemon", exposed);
-      body(daemon);
-      CHECK(daemon.open_calls() == 0);
-      daemon.cancel_actor();
-    });
-  });
-}
 
 template <class Stream> std::vector<int> all_of(Stream& stream) {
   std::vector<int> items;

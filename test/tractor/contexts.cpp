@@ -17,6 +17,7 @@
 using namespace std::chrono_literals;
 using support::in_root;
 using support::thrown_by;
+using support::with_daemon;
 using tractor::ContextState;
 
 namespace {
@@ -37,18 +38,6 @@ struct Talk {
 std::vector<std::string> told;
 
 std::vector<std::string> tell() { return told; }
-
-// Runs `body` with a daemon that exposes `exposed`, and checks that no context is left over.
-template <class Body> void with_daemon(tractor::Exposed exposed, Body body) {
-  in_root([&] {
-    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto daemon = nursery.start_actor("daemon", exposed);
-      body(daemon);
-      CHECK(daemon.open_calls() == 0);
-      daemon.cancel_actor();
-    });
-  });
-}
 
 std::string simple(tractor::Context<Number>& ctx, int value, bool blocks) {
   ctx.started(value + 1);

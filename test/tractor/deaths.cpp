@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Actors that die, and what becomes of those around them. F1 and so on are the faults of the
 // project's fault table, with its bounds; E stands for one of ours.
+#include "debugger.hpp"
 #include "program.hpp"
 #include "support.hpp"
 
@@ -18,24 +19,23 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::Debugger;
 using support::Doomed;
 using support::group_thrown_by;
 using support::in_root;
+using support::process_slowness;
 using support::Program;
 using support::Streams;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int slowness = support::sanitized ? 4 : 1;
 
 auto since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start);
@@ -75,7 +75,7 @@ TEST_CASE("F1: kill -9 of an actor is ActorDied at the call, at once, and at the
             for (int i = 0; i < 3; ++i)
               tasks.start_soon([&] {
                 auto const error = death_in([&] { portal.run<forever>(); });
-                CHECK(since(killed) < 50ms * slowness);
+                CHECK(since(killed) < 50ms * process_slowness);
                 CHECK(error.signal() == SIGKILL);
                 CHECK(error.exit_code() == -1);
                 CHECK(error.actor() == portal.actor());
@@ -244,7 +244,7 @@ TEST_CASE("a standard error that nobody reads holds nobody up, and nobody's end"
   auto const start = Clock::now();
   program.signal(SIGINT);
   CHECK(program.wait() == 128 + SIGINT);
-  CHECK(since(start) < 3s * slowness);
+  CHECK(since(start) < 3s * process_slowness);
   CHECK(support::living_actors(tree) == std::vector<std::string>());
 }
 
@@ -273,7 +273,7 @@ void kill_in_tree(std::string const& mode, bool the_root) {
   Doomed const doomed(pids);
   auto const start = Clock::now();
   kill(std::stoi(the_root ? root : middle), SIGKILL);
-  CHECK(doomed.alive_after(250ms * slowness) == 0);
+  CHECK(doomed.alive_after(250ms * process_slowness) == 0);
   MESSAGE(std::string(the_root ? "root" : "middle"), " killed, ", mode, ": all gone after ",
           since(start).count(), " ms");
   program.wait();
@@ -380,7 +380,7 @@ template <class Silence> void falls_silent(Silence&& silence) {
         portal.template run<own_pid>();
         auto const start = Clock::now();
         auto const error = death_in([&] { trio::shielded([&] { silence(portal); }); });
-        CHECK(since(start) <= 2000ms * slowness);
+        CHECK(since(start) <= 2000ms * process_slowness);
         CHECK(error.signal() == SIGKILL);
         CHECK(std::string(error.what()).find("unresponsive_after") != std::string::npos);
       });
@@ -404,28 +404,6 @@ TEST_CASE("F5: so is one whose scheduler is wedged by a task that never waits") 
 
 namespace {
 
-// Holds a process as a debugger does.
-class Debugger {
- public:
-  explicit Debugger(pid_t pid) : pid_(pid) {
-    REQUIRE(ptrace(PTRACE_SEIZE, pid_, nullptr, nullptr) == 0);
-    REQUIRE(ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
-    REQUIRE(waitpid(pid_, nullptr, 0) == pid_);
-  }
-
-  Debugger(Debugger const&) = delete;
-  Debugger& operator=(Debugger const&) = delete;
-
-  ~Debugger() { ptrace(PTRACE_DETACH, pid_, nullptr, nullptr); }
-
- private:
-  pid_t const pid_;
-};
-
-}  // namespace
-
-namespace {
-
 void leave_a_mark_at_the_end(std::string const& path) {
   tractor::current_actor().lifetime().defer(
       [path] { close(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); });
@@ -434,7 +412,7 @@ void leave_a_mark_at_the_end(std::string const& path) {
 }  // namespace
 
 TEST_CASE("a debugger that holds an actor suspends the clocks that would end it") {
-  static constexpr auto patience = 300ms * slowness;
+  static constexpr auto patience = 300ms * process_slowness;
   std::string const mark = "/tmp/tractor-test-" + std::to_string(getpid()) + "-mark";
   in_root([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
@@ -480,7 +458,7 @@ TEST_CASE("one that computes with a checkpoint now and then is alive, however la
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
       nursery
           .run_in_actor<compute_in_chunks>(
-              tractor::ActorOptions{.unresponsive_after = 1500ms * slowness})
+              tractor::ActorOptions{.unresponsive_after = 1500ms * process_slowness})
           .result();
     });
   });
@@ -497,8 +475,9 @@ TEST_CASE("F19: sixteen busy loops beside them starve no actor to death") {
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
       std::vector<tractor::Portal> portals;
       for (int i = 0; i < 2; ++i)
-        portals.push_back(nursery.start_actor("quiet", {.expose = tractor::expose<own_pid>,
-                                                        .unresponsive_after = 1500ms * slowness}));
+        portals.push_back(nursery.start_actor(
+            "quiet",
+            {.expose = tractor::expose<own_pid>, .unresponsive_after = 1500ms * process_slowness}));
       trio::sleep(5s);
       for (auto const& portal : portals) CHECK(portal.run<own_pid>() == portal.actor().pid);
       nursery.cancel();
@@ -556,7 +535,7 @@ TEST_CASE("F16: a peer that can be reached no more holds nobody's end up beyond 
       nursery.cancel();
     });
   });
-  CHECK(since(start) <= 1200ms * slowness);
+  CHECK(since(start) <= 1200ms * process_slowness);
 }
 
 TEST_CASE("F21: no descriptors left for a new process is a typed error, and nothing is left") {
@@ -611,7 +590,7 @@ TEST_CASE("F22: cancelling the root while actors die ends all the same") {
           }));
         });
       }));
-      CHECK(since(start) < 1s * slowness);
+      CHECK(since(start) < 1s * process_slowness);
     }
 }
 
@@ -671,7 +650,7 @@ TEST_CASE("ctrl-C at the terminal tears the tree down cleanly, once, and a secon
     program.read("will not end", 2);
     program.type("\x03");
     CHECK(program.wait() == 128 + SIGINT);
-    CHECK(since(start) < 2s * slowness);
+    CHECK(since(start) < 2s * process_slowness);
   }
 }
 
@@ -684,7 +663,7 @@ TEST_CASE("a second SIGINT hurries a tree that takes its time to end") {
   program.read("will not end", 2);
   program.signal(SIGINT);
   CHECK(program.wait() == 128 + SIGINT);
-  CHECK(since(start) < 2s * slowness);
+  CHECK(since(start) < 2s * process_slowness);
   CHECK(support::living_actors(tree) == std::vector<std::string>());
 }
 
@@ -739,7 +718,7 @@ TEST_CASE("an actor that does not end when asked is terminated, and then killed,
       nursery.cancel();
     });
   });
-  CHECK(since(start) < 1500ms * slowness);
+  CHECK(since(start) < 1500ms * process_slowness);
 }
 
 TEST_CASE("asking an actor for its tasks when it is all but gone does not end it otherwise") {
@@ -763,7 +742,7 @@ TEST_CASE("one that hangs after its goodbye is ended all the same") {
       CHECK(portal.cancel_actor());
     });
   });
-  CHECK(since(start) < 1s * slowness);
+  CHECK(since(start) < 1s * process_slowness);
 }
 
 namespace {

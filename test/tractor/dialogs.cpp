@@ -125,16 +125,7 @@ namespace {
 
 auto const exposed = tractor::expose<serve, answer, drop, end_of_last, add>;
 
-template <class Body> void with_daemon(Body body) {
-  in_root([&] {
-    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto daemon = nursery.start_actor("daemon", exposed);
-      body(daemon);
-      CHECK(daemon.open_calls() == 0);
-      daemon.cancel_actor();
-    });
-  });
-}
+template <class Body> void with_daemon(Body body) { support::with_daemon(exposed, body); }
 
 Finished<Asking> quit(CallerDialog<Asking> dialog) {
   return std::move(dialog).send(Quit{}).finish();

@@ -9,7 +9,6 @@
 
 #include <trio/errors.hpp>
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +27,8 @@
 
 using namespace fan_out_test;
 using support::group_thrown_by;
+using support::resident;
+using support::Stopped;
 
 namespace {
 
@@ -125,29 +126,6 @@ Tally tally(Topic<tractor::Bytes> topic, std::uint64_t count) {
   }
   return tally;
 }
-
-// Of this process, in bytes.
-std::size_t resident() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t pages = 0;
-  statm >> total >> pages;
-  return pages * static_cast<std::size_t>(getpagesize());
-}
-
-// Stopped as long as this lives.
-class Stopped {
- public:
-  explicit Stopped(pid_t pid) : pid_(pid) { kill(pid_, SIGSTOP); }
-
-  Stopped(Stopped const&) = delete;
-  Stopped& operator=(Stopped const&) = delete;
-
-  ~Stopped() { kill(pid_, SIGCONT); }
-
- private:
-  pid_t pid_;
-};
 
 }  // namespace
 
@@ -410,6 +388,17 @@ TEST_CASE("F17: a subscriber that says it has read more than was sent is dropped
 
 namespace {
 
+// A publisher that is none of ours, and says what the test makes it say.
+zmq::socket_t open_impostor(tractor::ipc::ZmqContext& context) {
+  context.door().open("impostor", "word");
+  zmq::socket_t impostor(context.raw(), zmq::socket_type::xpub);
+  impostor.set(zmq::sockopt::linger, 0);
+  impostor.set(zmq::sockopt::plain_server, true);
+  impostor.set(zmq::sockopt::zap_domain, "impostor");
+  impostor.bind("tcp://127.0.0.1:*");
+  return impostor;
+}
+
 tractor::detail::TopicHandle handle_at(zmq::socket_t& impostor) {
   tractor::detail::TopicHandle handle;
   handle.name = "impostor";
@@ -436,12 +425,7 @@ std::string subscriber_at(zmq::socket_t& impostor) {
 TEST_CASE("F17: a publisher that talks nonsense loses its subscribers, and they are told") {
   in_root([] {
     tractor::ipc::ZmqContext context;
-    context.door().open("impostor", "word");
-    zmq::socket_t impostor(context.raw(), zmq::socket_type::xpub);
-    impostor.set(zmq::sockopt::linger, 0);
-    impostor.set(zmq::sockopt::plain_server, true);
-    impostor.set(zmq::sockopt::zap_domain, "impostor");
-    impostor.bind("tcp://127.0.0.1:*");
+    auto impostor = open_impostor(context);
     auto const handle = handle_at(impostor);
     for (std::string const& nonsense :
          {std::string(), std::string("x"), std::string(1, '\0'), std::string(40, '\0')}) {
@@ -464,12 +448,7 @@ TEST_CASE("F17: a publisher that sends more than there is room for is left") {
   in_root([] {
     namespace wire = tractor::wire;
     tractor::ipc::ZmqContext context;
-    context.door().open("impostor", "word");
-    zmq::socket_t impostor(context.raw(), zmq::socket_type::xpub);
-    impostor.set(zmq::sockopt::linger, 0);
-    impostor.set(zmq::sockopt::plain_server, true);
-    impostor.set(zmq::sockopt::zap_domain, "impostor");
-    impostor.bind("tcp://127.0.0.1:*");
+    auto impostor = open_impostor(context);
     auto const handle = handle_at(impostor);
     trio::open_nursery([&](trio::Nursery& nursery) {
       auto const transport =

@@ -25,13 +25,12 @@
 using namespace std::chrono_literals;
 using support::group_thrown_by;
 using support::in_root;
+using support::process_slowness;
 using support::thrown_by;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int slowness = support::sanitized ? 4 : 1;
 
 int own_pid() { return getpid(); }
 
@@ -82,7 +81,7 @@ void cancel_during(bool at_rest, Harm const& harm) {
       }));
     });
   }));
-  CHECK(Clock::now() - start < 1s * slowness);
+  CHECK(Clock::now() - start < 1s * process_slowness);
 }
 
 }  // namespace
@@ -372,7 +371,7 @@ TEST_CASE("F5: a daemon whose nursery waits at its end is ended gracefully when 
       });
     });
   });
-  CHECK(Clock::now() - start < 1s * slowness);
+  CHECK(Clock::now() - start < 1s * process_slowness);
   CHECK(group.find<std::runtime_error>());
   CHECK(group.exceptions().size() == 1);
   CHECK_FALSE(mark.is_there());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Links that are lost, or whose other end stands still: who notices, and who may not. X and a
 // number stand for errors that were there once.
+#include "debugger.hpp"
 #include "support.hpp"
 
 #include <tractor/testing.hpp>
@@ -8,26 +9,24 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::Debugger;
 using support::group_thrown_by;
 using support::in_root;
+using support::process_slowness;
+using support::Stopped;
 using support::thrown_by;
 using tractor::TransportKind;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int slowness = support::sanitized ? 4 : 1;
 
 int own_pid() { return getpid(); }
 
@@ -50,8 +49,8 @@ template <class Harm> tractor::ActorDied death_after(Harm&& harm) {
       tractor::open_nursery([&](tractor::ActorNursery& nursery) {
         auto portal = nursery.start_actor(
             "victim", {.expose = tractor::expose<own_pid, take_for_ever_to_clean_up, hang_at_exit>,
-                       .cancel_timeout = 50ms * slowness,
-                       .terminate_timeout = 50ms * slowness});
+                       .cancel_timeout = 50ms * process_slowness,
+                       .terminate_timeout = 50ms * process_slowness});
         harm(portal);
         nursery.join();
       });
@@ -94,45 +93,6 @@ TEST_CASE("one that says goodbye unasked, and then hangs, is ActorDied too") {
 
 namespace {
 
-// Holds a process as a debugger does: all of its threads stand still.
-class Debugger {
- public:
-  explicit Debugger(pid_t pid) {
-    std::filesystem::path const threads = "/proc/" + std::to_string(pid) + "/task";
-    for (auto const& thread : std::filesystem::directory_iterator(threads))
-      threads_.push_back(std::stoi(thread.path().filename()));
-    for (pid_t const thread : threads_) {
-      REQUIRE(ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) == 0);
-      REQUIRE(ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) == 0);
-      REQUIRE(waitpid(thread, nullptr, __WALL) == thread);
-    }
-  }
-
-  Debugger(Debugger const&) = delete;
-  Debugger& operator=(Debugger const&) = delete;
-
-  ~Debugger() {
-    for (pid_t const thread : threads_) ptrace(PTRACE_DETACH, thread, nullptr, nullptr);
-  }
-
- private:
-  std::vector<pid_t> threads_;
-};
-
-// A process that stands still until the end of this.
-class Stopped {
- public:
-  explicit Stopped(pid_t pid) : pid_(pid) { kill(pid_, SIGSTOP); }
-
-  Stopped(Stopped const&) = delete;
-  Stopped& operator=(Stopped const&) = delete;
-
-  ~Stopped() { kill(pid_, SIGCONT); }
-
- private:
-  pid_t const pid_;
-};
-
 tractor::Portal const* below = nullptr;
 
 void have_one_below() {
@@ -157,7 +117,7 @@ TEST_CASE("X2: over tcp too, an actor may stand still in a debugger, or if that 
     tractor::open_nursery([](tractor::ActorNursery& nursery) {
       auto const held = nursery.start_actor(
           "held", {.expose = tractor::expose<own_pid, have_one_below, pid_below>,
-                   .unresponsive_after = 500ms * slowness});
+                   .unresponsive_after = 500ms * process_slowness});
       auto const patient = nursery.start_actor(
           "stopped", {.expose = tractor::expose<own_pid>, .unresponsive_after = std::nullopt});
       trio::open_nursery([&](trio::Nursery& tasks) {
@@ -186,12 +146,12 @@ TEST_CASE("F4: over tcp too, one that is stopped is ActorDied when its time is u
         tractor::open_nursery([&](tractor::ActorNursery& nursery) {
           auto const portal = nursery.start_actor(
               "silent",
-              {.expose = tractor::expose<forever>, .unresponsive_after = bound * slowness});
+              {.expose = tractor::expose<forever>, .unresponsive_after = bound * process_slowness});
           Stopped const stopped(portal.actor().pid);
           auto const start = Clock::now();
           auto const error = thrown_by([&] { trio::shielded([&] { portal.run<forever>(); }); });
-          CHECK(Clock::now() - start >= bound * slowness);
-          CHECK(Clock::now() - start <= (bound + 500ms) * slowness);
+          CHECK(Clock::now() - start >= bound * process_slowness);
+          CHECK(Clock::now() - start <= (bound + 500ms) * process_slowness);
           auto const* death = trio::exception_cast<tractor::ActorDied>(error);
           REQUIRE(death);
           CHECK(std::string(death->what()).find("unresponsive_after") != std::string::npos);
@@ -235,12 +195,12 @@ TEST_CASE("X3: a subscriber loses a publisher that is stopped, in the bound that
           auto const subscriber = nursery.start_actor("subscriber", tractor::expose<loses>);
           auto const publisher =
               nursery.start_actor("publisher", {.expose = tractor::expose<stop_once_subscribed_to>,
-                                                .unresponsive_after = 500ms * slowness});
+                                                .unresponsive_after = 500ms * process_slowness});
           auto const start = Clock::now();
           publisher.open_context<stop_once_subscribed_to>(
               [&](auto& /*ctx*/, tractor::Topic<int> const& topic) {
                 trio::shielded([&] { lost = subscriber.run<loses>(topic); });
-                CHECK(Clock::now() - start <= 1s * slowness);
+                CHECK(Clock::now() - start <= 1s * process_slowness);
               });
         });
       });

@@ -44,6 +44,12 @@ struct Line {
     reader.unpark_all();
   }
 
+  // What reads it gets this.
+  template <class E> void cut(E const& error) {
+    broken = std::make_exception_ptr(error);
+    reader.unpark_all();
+  }
+
   // The last of a kind that we have said; null if there is none.
   template <class Message> Message const* last() const {
     for (auto message = said.rbegin(); message != said.rend(); ++message)
@@ -157,21 +163,32 @@ void send_shielded(tractor::Context<Numbers>& ctx) {
   trio::shielded([&] { send_from_two_tasks(stream); });
 }
 
-}  // namespace
-
-TEST_CASE("a peer that returns from a context before it has started it loses its link") {
-  with_peer({}, [](tractor::Portal portal, Line& line) {
+// Opens a context of which the peer never says Started: when it has been asked to begin, `say` says
+// what comes instead. Its body must not begin; `check` gets what it ends with.
+template <class Say, class Check> void check_opening(Say say, Check check) {
+  with_peer({}, [&](tractor::Portal portal, Line& line) {
     trio::open_nursery([&](trio::Nursery& nursery) {
       nursery.start_soon([&] {
-        CHECK_THROWS_AS(portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }),
-                        tractor::TransportClosed);
+        auto const error =
+            thrown_by([&] { portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }); });
+        CAPTURE(trio::describe(error));
+        check(error);
       });
       trio::testing::wait_all_tasks_blocked();
       REQUIRE(line.last<wire::Start>());
-      line.say(wire::Return{line.last<wire::Start>()->dialog});
+      say(line, line.last<wire::Start>()->dialog);
     });
     CHECK(portal.open_calls() == 0);
   });
+}
+
+}  // namespace
+
+TEST_CASE("a peer that returns from a context before it has started it loses its link") {
+  check_opening([](Line& line, std::uint64_t dialog) { line.say(wire::Return{dialog}); },
+                [](std::exception_ptr const& error) {
+                  CHECK(trio::exception_cast<tractor::TransportClosed>(error));
+                });
 }
 
 TEST_CASE("a peer that returns from a context of ours loses its link, and we learn of it") {
@@ -253,40 +270,24 @@ TEST_CASE("a message of more items than were granted is refused before there are
 }
 
 TEST_CASE("whatever ends the reading of a link ends what waits there, and no other link") {
-  with_peer({}, [](tractor::Portal portal, Line& line) {
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      nursery.start_soon([&] {
-        CHECK_THROWS_AS(portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }),
-                        tractor::TransportClosed);
-      });
-      trio::testing::wait_all_tasks_blocked();
-      line.broken = std::make_exception_ptr(std::bad_alloc());
-      line.reader.unpark_all();
-    });
-    CHECK(portal.open_calls() == 0);
-  });
+  check_opening([](Line& line, std::uint64_t) { line.cut(std::bad_alloc()); },
+                [](std::exception_ptr const& error) {
+                  CHECK(trio::exception_cast<tractor::TransportClosed>(error));
+                });
 }
 
 TEST_CASE("what a callee has ended with is not lost with the link, though its start never came") {
-  with_peer({}, [](tractor::Portal portal, Line& line) {
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      nursery.start_soon([&] {
-        auto const error =
-            thrown_by([&] { portal.open_context<wait_in_stream>([](auto&) { FAIL("begun"); }); });
+  check_opening(
+      [](Line& line, std::uint64_t dialog) {
+        line.say(wire::Error{.dialog = dialog,
+                             .error = {.type = "std::out_of_range", .message = "no such number"},
+                             .after_started = true});
+        trio::testing::wait_all_tasks_blocked();
+        line.cut(tractor::TransportClosed("cut"));
+      },
+      [](std::exception_ptr const& error) {
         auto const* remote = trio::exception_cast<tractor::RemoteActorError>(error);
-        CAPTURE(trio::describe(error));
         REQUIRE(remote);
         CHECK(remote->boxed().message == "no such number");
       });
-      trio::testing::wait_all_tasks_blocked();
-      REQUIRE(line.last<wire::Start>());
-      line.say(wire::Error{.dialog = line.last<wire::Start>()->dialog,
-                           .error = {.type = "std::out_of_range", .message = "no such number"},
-                           .after_started = true});
-      trio::testing::wait_all_tasks_blocked();
-      line.broken = std::make_exception_ptr(tractor::TransportClosed("cut"));
-      line.reader.unpark_all();
-    });
-    CHECK(portal.open_calls() == 0);
-  });
 }

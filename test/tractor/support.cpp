@@ -74,6 +74,14 @@ std::string program(std::string const& name) {
   return fs::read_symlink("/proc/self/exe").parent_path() / name;
 }
 
+std::size_t resident() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t pages = 0;
+  statm >> total >> pages;
+  return pages * static_cast<std::size_t>(getpagesize());
+}
+
 std::size_t open_descriptors() {
   auto const all = fs::directory_iterator("/proc/self/fd");
   return static_cast<std::size_t>(std::distance(fs::begin(all), fs::end(all)));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <unistd.h>
 
 namespace support {
@@ -27,6 +28,26 @@ std::string parent_of(std::string const& actor);
 std::vector<std::string> directories_of(pid_t pid);
 // How many descriptors this process has open.
 std::size_t open_descriptors();
+
+// How many bytes of memory this process has.
+std::size_t resident();
+
+// How much longer than in others processes take to begin and to end in sanitizers.
+inline constexpr int process_slowness = sanitized ? 4 : 1;
+
+// A process that stands still as long as this lives.
+class Stopped {
+ public:
+  explicit Stopped(pid_t pid) : pid_(pid) { kill(pid_, SIGSTOP); }
+
+  Stopped(Stopped const&) = delete;
+  Stopped& operator=(Stopped const&) = delete;
+
+  ~Stopped() { kill(pid_, SIGCONT); }
+
+ private:
+  pid_t const pid_;
+};
 
 // The path of a test program that was built beside this one.
 std::string program(std::string const& name);
@@ -61,6 +82,19 @@ template <class Body> auto in_root(tractor::RootOptions const& options, Body&& b
 
 template <class Body> auto in_root(Body&& body) {
   return in_root(tractor::RootOptions{}, std::forward<Body>(body));
+}
+
+// Runs `body` with a daemon that exposes `exposed`, and checks that no call or context is left
+// over.
+template <class Body> void with_daemon(tractor::Exposed exposed, Body body) {
+  in_root([&] {
+    tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+      auto daemon = nursery.start_actor("daemon", exposed);
+      body(daemon);
+      CHECK(daemon.open_calls() == 0);
+      daemon.cancel_actor();
+    });
+  });
 }
 
 // Runs `body` and returns what it returns; fails the test case if it takes longer than `bound`,

@@ -15,14 +15,13 @@
 
 using namespace std::chrono_literals;
 using support::Doomed;
+using support::process_slowness;
 using support::Program;
 using support::Streams;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int slowness = support::sanitized ? 4 : 1;
 
 // The rest of what the program and all that it has started write, once they have ended.
 std::vector<std::string> rest_of(Program& program) {
@@ -70,34 +69,34 @@ struct Tree {
 
 TEST_CASE("F2: the root learns that one in the middle of its tree was killed, and prints it") {
   Tree tree;
-  tree.tell_middle(SIGKILL, 250ms * slowness);
+  tree.tell_middle(SIGKILL, 250ms * process_slowness);
   auto const lines = rest_of(tree.program);
   CHECK(tree.program.wait() == 1);
   CHECK(count(lines, "ended with an error") == 1);
   CHECK(count(lines, "actor node0 (pid " + tree.middle + ") died: killed by signal 9") == 1);
 }
 
-TEST_CASE(
-    "S3: SIGTERM to one in the middle ends what is below it, with its clean-up, and is told") {
+namespace {
+
+void check_ends_below(int signal, std::string const& name) {
   Tree tree;
-  tree.tell_middle(SIGTERM, 1s * slowness);
+  tree.tell_middle(signal, 1s * process_slowness);
   auto const lines = rest_of(tree.program);
   CHECK(tree.program.wait() == 1);
   // The root's body too, as an actor of its nursery has failed.
   CHECK(count(lines, "cleaned up") == 18);
-  CHECK(count(lines, "cancelled itself: a signal interrupted it: SIGTERM") == 1);
+  CHECK(count(lines, "cancelled itself: a signal interrupted it: " + name) == 1);
   CHECK(count(lines, "thrown in actor node0 (pid " + tree.middle + ")") == 1);
 }
 
-TEST_CASE("SIGINT to one in the middle alone does the same") {
-  Tree tree;
-  tree.tell_middle(SIGINT, 1s * slowness);
-  auto const lines = rest_of(tree.program);
-  CHECK(tree.program.wait() == 1);
-  CHECK(count(lines, "cleaned up") == 18);
-  CHECK(count(lines, "cancelled itself: a signal interrupted it: SIGINT") == 1);
-  CHECK(count(lines, "thrown in actor node0 (pid " + tree.middle + ")") == 1);
+}  // namespace
+
+TEST_CASE(
+    "S3: SIGTERM to one in the middle ends what is below it, with its clean-up, and is told") {
+  check_ends_below(SIGTERM, "SIGTERM");
 }
+
+TEST_CASE("SIGINT to one in the middle alone does the same") { check_ends_below(SIGINT, "SIGINT"); }
 
 namespace {
 
@@ -118,7 +117,7 @@ void kill_root_without_warden(std::string const& mode) {
   kill(std::stoi(wardens.front()), SIGSTOP);
   Doomed const doomed(others);
   program.signal(SIGKILL);
-  CHECK(doomed.alive_after(250ms * slowness) == 0);
+  CHECK(doomed.alive_after(250ms * process_slowness) == 0);
   kill(std::stoi(wardens.front()), SIGCONT);
   if (!holder.empty()) kill(std::stoi(holder), SIGKILL);
 }
@@ -150,7 +149,7 @@ TEST_CASE("S15: an error at the bottom of a deep tree takes it down without wait
     victim = children_of(victim, name, tree).at(0);
   kill(std::stoi(victim), SIGKILL);
   // The shortest clock of all takes 500 ms.
-  CHECK(doomed.alive_after(400ms * slowness) == 0);
+  CHECK(doomed.alive_after(400ms * process_slowness) == 0);
   CHECK(program.wait() == 1);
 }
 
@@ -162,7 +161,7 @@ TEST_CASE("F3: SIGINT ends a tree whose actors are children of a task beside the
   // Those of the three and that of the task.
   CHECK(program.read("cleaned up", 4).size() == 4);
   CHECK(program.wait() == 128 + SIGINT);
-  CHECK(Clock::now() - start <= 2s * slowness);
+  CHECK(Clock::now() - start <= 2s * process_slowness);
 }
 
 TEST_CASE("F6: one SIGINT ends a stubborn tree too, by force, when its bounds have passed") {
@@ -174,7 +173,7 @@ TEST_CASE("F6: one SIGINT ends a stubborn tree too, by force, when its bounds ha
   CHECK(program.wait() == 128 + SIGINT);
   // ActorOptions::cancel_timeout and terminate_timeout.
   CHECK(Clock::now() - start >= 4s);
-  CHECK(Clock::now() - start <= 5s * slowness);
+  CHECK(Clock::now() - start <= 5s * process_slowness);
   CHECK(count(lines, "will not end") == 2);
   CHECK(count(lines, "sending SIGTERM") == 2);
   CHECK(count(lines, "sending SIGKILL") == 2);

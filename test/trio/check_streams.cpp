@@ -149,6 +149,28 @@ void check_notices(void (*check)(Breach const&), std::vector<Breach> const& brea
   }
 }
 
+// What an end does as it should, and notes it, for its other side to behave badly from then on.
+auto noting_aclose(std::shared_ptr<State> const& state) {
+  return [state](auto& end) {
+    state->closed = true;
+    end.aclose();
+  };
+}
+
+auto noting_close(std::shared_ptr<State> const& state) {
+  return [state](auto& end) {
+    state->closed = true;
+    end.close();
+  };
+}
+
+auto noting_eof(std::shared_ptr<State> const& state) {
+  return [state](auto& stream) {
+    state->at_end = true;
+    stream.send_eof();
+  };
+}
+
 constexpr char const* breaks =
     "once the receiver is closed, send_all throws BrokenResourceError "
     "before long";
@@ -281,11 +303,7 @@ TEST_CASE("checking a stream tells which promise it breaks") {
            }},
           {"what was sent before the end is received",
            [](auto const& state) -> FlawsOfBoth {
-             return {.sender = {.aclose =
-                                    [state](auto& end) {
-                                      state->closed = true;
-                                      end.aclose();
-                                    }},
+             return {.sender = {.aclose = noting_aclose(state)},
                      .receiver = {.receive_some = [state](auto& from, auto buffer) {
                        auto const received = from.receive_some(buffer);
                        return state->closed ? 0 : received;
@@ -300,11 +318,7 @@ TEST_CASE("checking a stream tells which promise it breaks") {
            }},
           {"the end wakes who receives",
            [](auto const& state) -> FlawsOfBoth {
-             return {.sender = {.aclose =
-                                    [state](auto& end) {
-                                      state->closed = true;
-                                      end.aclose();
-                                    }},
+             return {.sender = {.aclose = noting_aclose(state)},
                      .receiver = {.receive_some = [state](auto& from, auto buffer) {
                        bool const closed = state->closed;
                        auto const received = from.receive_some(buffer);
@@ -313,11 +327,7 @@ TEST_CASE("checking a stream tells which promise it breaks") {
            }},
           {"after close(), the receiver gets the end or BrokenResourceError, and no data",
            [](auto const& state) -> FlawsOfBoth {
-             return {.sender = {.close =
-                                    [state](auto& end) {
-                                      state->closed = true;
-                                      end.close();
-                                    }},
+             return {.sender = {.close = noting_close(state)},
                      .receiver = {.receive_some = [state](auto& from, auto buffer) {
                        auto const received = from.receive_some(buffer);
                        return state->closed ? 1 : received;
@@ -362,10 +372,7 @@ TEST_CASE("checking a stream tells which promise it breaks") {
            }},
           {"closing the receiver wakes receive_some with ClosedResourceError",
            [](auto const& state) -> FlawsOfBoth {
-             auto const close = [state](auto& end) {
-               state->closed = true;
-               end.close();
-             };
+             auto const close = noting_close(state);
              return {.receiver = {.receive_some =
                                       [state](auto& from, auto buffer) {
                                         bool const closed = state->closed;
@@ -500,11 +507,7 @@ TEST_CASE("checking a half-closeable stream tells which promise it breaks") {
                      }},
                     {"what was sent before send_eof is received",
                      [](auto const& state) -> FlawsOfBoth {
-                       return {.sender = {.send_eof =
-                                              [state](auto& stream) {
-                                                state->at_end = true;
-                                                stream.send_eof();
-                                              }},
+                       return {.sender = {.send_eof = noting_eof(state)},
                                .receiver = {.receive_some = [state](auto& from, auto buffer) {
                                  auto const received = from.receive_some(buffer);
                                  return state->at_end ? 0 : received;
@@ -512,11 +515,7 @@ TEST_CASE("checking a half-closeable stream tells which promise it breaks") {
                      }},
                     {"after send_eof comes the end",
                      [](auto const& state) -> FlawsOfBoth {
-                       return {.sender = {.send_eof =
-                                              [state](auto& stream) {
-                                                state->at_end = true;
-                                                stream.send_eof();
-                                              }},
+                       return {.sender = {.send_eof = noting_eof(state)},
                                .receiver = {.receive_some = [state](auto& from, auto buffer) {
                                  auto const received = from.receive_some(buffer);
                                  return state->at_end && received == 0 ? 1 : received;
@@ -528,11 +527,7 @@ TEST_CASE("checking a half-closeable stream tells which promise it breaks") {
                                               [state](auto& to, auto data) {
                                                 state->at_end ? checkpoint() : to.send_all(data);
                                               },
-                                          .send_eof =
-                                              [state](auto& stream) {
-                                                state->at_end = true;
-                                                stream.send_eof();
-                                              }}};
+                                          .send_eof = noting_eof(state)}};
                      }},
                     {one_sends,
                      [](auto const&) -> FlawsOfBoth {

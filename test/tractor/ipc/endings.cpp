@@ -182,15 +182,24 @@ TEST_CASE("a listener that is killed: those who dialled know") {
   }
 }
 
+namespace {
+
+// What a child does that stops itself when it is told to.
+auto stand_still(TransportKind kind) {
+  return [kind](std::string const& endpoint) {
+    dial(kind, endpoint, "child", [](Transport&, Link& link) {
+      (void)link.receive();
+      raise(SIGSTOP);
+    });
+  };
+}
+
+}  // namespace
+
 TEST_CASE("a peer that stands still delays the end by no more than the linger") {
   for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
     CAPTURE(kind);
-    Child child([kind](std::string const& endpoint) {
-      dial(kind, endpoint, "child", [](Transport&, Link& link) {
-        (void)link.receive();
-        raise(SIGSTOP);
-      });
-    });
+    Child child(stand_still(kind));
     std::chrono::steady_clock::time_point begin;
     play(kind, [&](Scene& scene) {
       auto const transport = scene.transport();
@@ -213,12 +222,7 @@ TEST_CASE("a peer that stands still delays the end by no more than the linger") 
 TEST_CASE("with heartbeats, a peer that stands still loses its link, in the bound that was set") {
   for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
     CAPTURE(kind);
-    Child child([kind](std::string const& endpoint) {
-      dial(kind, endpoint, "child", [](Transport&, Link& link) {
-        (void)link.receive();
-        raise(SIGSTOP);
-      });
-    });
+    Child child(stand_still(kind));
     play(kind, [&](Scene& scene) {
       scene.options.heartbeat_bound = 800ms;
       auto const transport = scene.transport();
