@@ -57,9 +57,9 @@ class Condition {
   // Gives up the lock, waits to be notified, and returns holding the lock again. A checkpoint.
   // Cancelled: throws Cancelled, holding the lock, and so perhaps later, once it was free. Throws
   // MisuseError if this task does not hold the lock, outside a task, or if someone reschedules the
-  // task by hand; BrokenResourceError, without the lock, if whoever held it ended so
-  // after this task was notified; who was not waits on for ever, as in trio: nobody can hold the
-  // lock any more to notify it.
+  // task by hand; BrokenResourceError, without the lock, if whoever held it ended so after
+  // this task was notified; who was not waits on for ever, as in trio: nobody can hold the lock any
+  // more to notify it.
   void wait();
 
   // Waits until notified and `holds()` is true; returns at once if it already is, after a

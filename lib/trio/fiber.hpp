@@ -37,9 +37,9 @@ struct Fiber {
 
 // Switches between the run loop, on the thread's own stack, and the fibers of its tasks, and from
 // one of these straight to the next. step() and park() are the only two places in the library where
-// a switch happens. Boost.Fiber's own scheduler
-// never gets a turn meanwhile: a fiber primitive of Boost used in a task ends the program with a
-// sentence, because nothing could cancel it. Boost's fibers of the thread wait until it is gone.
+// a switch happens. Boost.Fiber's own scheduler never gets a turn meanwhile: a fiber primitive of
+// Boost used in a task ends the program with a sentence, because nothing could cancel it. Boost's
+// fibers of the thread wait until it is gone.
 class Switcher {
  public:
   using RunTask = Fiber* (*)(Fiber&) noexcept;
