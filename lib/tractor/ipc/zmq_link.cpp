@@ -18,7 +18,7 @@ void ZmqLink::send(Lane lane, Frame frame) {
   inbox_->throw_if_finished();
   if (!inbox_->is_connected())
     throw TransportClosed("tractor: this link is not connected yet; call wait_connected() first");
-  if (state(Lane::control) == State::over || state(Lane::data) == State::over)
+  if (is_over(Lane::control) || is_over(Lane::data))
     throw TransportClosed("tractor: the other end of the link has gone or is going");
   ZmqMessage message;
   encode(std::move(frame), message);
@@ -66,7 +66,8 @@ void ZmqLink::lane_opened(Lane lane, std::optional<PeerCredentials> peer) {
 void ZmqLink::lane_received(Lane lane, std::span<zmq::message_t> parts) {
   auto const kind = kind_of(parts);
   if (kind == ZmqKind::probe) return;
-  if (kind == ZmqKind::end) return lane_over(lane, "tractor: the other end closed the link");
+  if (kind == ZmqKind::end)
+    return lane_over(lane, State::ended, "tractor: the other end closed the link");
   if (kind == ZmqKind::frame || kind == ZmqKind::large_frame) {
     if (auto frame = decode(*kind, parts)) return inbox_->push(lane, std::move(*frame));
   }
@@ -78,15 +79,22 @@ void ZmqLink::lane_received(Lane lane, std::span<zmq::message_t> parts) {
 }
 
 void ZmqLink::lane_lost(Lane lane, std::string const& reason) {
-  if (state(lane) == State::over) return;
-  // So that a peer that lives gives up as well. One that said it ends needs no such hint.
-  if (state(other(lane)) == State::open) say(other(lane), ZmqKind::end);
-  lane_over(lane, reason);
+  if (is_over(lane)) return;
+  // So that a peer that lives gives up as well. Also if it said so itself: it may have lost this
+  // lane too, said so by the other, and be waiting there for us to do the same.
+  if (state(other(lane)) == State::open || state(other(lane)) == State::ended)
+    say(other(lane), ZmqKind::end);
+  lane_over(lane, State::lost, reason);
 }
 
-void ZmqLink::lane_over(Lane lane, std::string const& reason) {
-  state(lane) = State::over;
+void ZmqLink::lane_over(Lane lane, State how, std::string const& reason) {
+  state(lane) = how;
   if (state(other(lane)) != State::open) fail(reason);
+}
+
+bool ZmqLink::is_over(Lane lane) const noexcept {
+  auto const now = states_[static_cast<std::size_t>(lane)];
+  return now == State::ended || now == State::lost;
 }
 
 }  // namespace tractor::ipc

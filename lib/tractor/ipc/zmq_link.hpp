@@ -35,7 +35,8 @@ class ZmqLink : public Link {
   void fail(std::string reason);
 
  private:
-  enum class State { unopened, open, over };
+  // Ended by the peer, or lost with its connection.
+  enum class State { unopened, open, ended, lost };
 
   // False: the lane's connection is gone, of which lane_lost will tell.
   virtual bool transmit(Lane lane, std::span<zmq::message_t> parts) = 0;
@@ -46,8 +47,10 @@ class ZmqLink : public Link {
 
   State& state(Lane lane) noexcept { return states_[static_cast<std::size_t>(lane)]; }
 
+  bool is_over(Lane lane) const noexcept;
+
   void say(Lane lane, ZmqKind kind);
-  void lane_over(Lane lane, std::string const& reason);
+  void lane_over(Lane lane, State how, std::string const& reason);
 
   std::shared_ptr<Inbox> const inbox_ = std::make_shared<Inbox>();
   std::array<State, 2> states_ = {State::unopened, State::unopened};

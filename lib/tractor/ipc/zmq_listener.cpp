@@ -150,6 +150,9 @@ void ZmqListener::on_idle() {
     // Probing may let in what was sent before the end: it is told before the end is.
     (say(route, ZmqKind::probe) ? suspects_ : lost_).push_back(route);
   }
+  // ZeroMQ is about to take the route away, and the news of that may be consumed by any call: no
+  // descriptor will tell.
+  if (!suspects_.empty()) socket_.look_again();
 }
 
 void ZmqListener::on_cancelled() {

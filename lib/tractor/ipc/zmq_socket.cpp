@@ -60,6 +60,7 @@ void ZmqSocket::read_all(State& state) {
     } else {
       state.reader->on_idle();
       if (!state.stale) return;
+      trio::lowlevel::checkpoint();
     }
   }
 }

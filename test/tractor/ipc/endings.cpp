@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // How links end: in order, by force, and by the end of what carries them.
+#include "../../../lib/tractor/ipc/zmq_link.hpp"
 #include "../../sanitized.hpp"
 #include "child.hpp"
 #include "support.hpp"
@@ -260,6 +261,60 @@ TEST_CASE("a message beyond the limit ends the link, at both ends, and only that
     CHECK(count_until_over(*dialled) == 0);
     other_dialled->send(Lane::data, {buffer("just"), Buffer(1'000'000)});
     CHECK(text(other_accepted->receive().header) == "just");
+  });
+}
+
+namespace {
+
+// An end of a link whose connections are in the test's hands.
+class HeldLink final : public tractor::ipc::ZmqLink {
+ public:
+  explicit HeldLink(HeldLink* peer = nullptr) : peer_(peer) {
+    if (peer) peer->peer_ = this;
+    lane_opened(Lane::control, {});
+    lane_opened(Lane::data, {});
+  }
+
+  // What was said by that lane arrives at the other end.
+  void deliver(Lane lane) {
+    for (auto& message : std::exchange(said_[static_cast<std::size_t>(lane)], {}))
+      peer_->lane_received(lane, {&message, 1});
+  }
+
+ private:
+  bool transmit(Lane lane, std::span<zmq::message_t> parts) override {
+    said_[static_cast<std::size_t>(lane)].push_back(std::move(parts[0]));
+    return true;
+  }
+
+  void release(trio::Duration) override {}
+
+  void report(std::string const& what) override { FAIL_CHECK(what); }
+
+  HeldLink* peer_;
+  std::array<std::vector<zmq::message_t>, 2> said_;
+};
+
+}  // namespace
+
+TEST_CASE("a lost lane ends the link at both ends, in whatever order they learn of it") {
+  auto clock = trio::testing::MockClock::autojumping();
+  trio::run({.clock = &clock}, [] {
+    HeldLink first;
+    HeldLink second(&first);
+    SUBCASE("each before the other's word comes") {
+      first.lane_lost(Lane::data, "lost");
+      second.lane_lost(Lane::data, "lost");
+    }
+    SUBCASE("one by the other's word first") {
+      first.lane_lost(Lane::data, "lost");
+      first.deliver(Lane::control);
+      second.lane_lost(Lane::data, "lost");
+    }
+    first.deliver(Lane::control);
+    second.deliver(Lane::control);
+    for (auto* end : {&first, &second})
+      CHECK(trio::fail_after(1s, [&] { return count_until_over(*end); }) == 0);
   });
 }
 
