@@ -531,8 +531,10 @@ class [[nodiscard("the dialog goes on with it, and is broken off where it is dro
   }
 
   template <class Verdict> [[noreturn]] static void explain() {
-    (void)sizeof(
-        detail::step<Me, detail::unfold_t<Steps...>, typename Verdict::what, Verdict::flaw>);
+    // A dialog that is none has been told of already.
+    if constexpr (detail::dialog_ok<P> && detail::position<P, state>::reachable)
+      (void)sizeof(
+          detail::step<Me, detail::unfold_t<Steps...>, typename Verdict::what, Verdict::flaw>);
     std::abort();
   }
 

@@ -167,25 +167,31 @@ template <class In, class Out> class Stream {
   // was not read; TransportClosed or ActorDied if the link is over; ClosedResourceError if this end
   // was closed (also meanwhile); DecodeError for what is no item. Mirrors MsgStream.receive.
   template <class Never = void> In receive() {
-    if constexpr (can_receive<Never>()) {
+    if constexpr (!std::is_void_v<In>) {
       if (auto item = next()) return std::move(*item);
       throw trio::EndOfChannel();
+    } else {
+      (void)sizeof(detail::stream_receives<In, Never>);
     }
   }
 
   // The same, with an empty answer at the end.
   template <class Never = void> auto next() {
-    if constexpr (can_receive<Never>()) {
+    if constexpr (!std::is_void_v<In>) {
       if (broadcast_) return broadcast_->next();
       return detail::ItemSource<In>(end_.core()).next();
+    } else {
+      (void)sizeof(detail::stream_receives<In, Never>);
     }
   }
 
   // The next item if it is there, or throws WouldBlock; else as receive(). Not a checkpoint.
   template <class Never = void> In receive_nowait() {
-    if constexpr (can_receive<Never>()) {
+    if constexpr (!std::is_void_v<In>) {
       if (broadcast_) return broadcast_->receive_nowait();
       return detail::ItemSource<In>(end_.core()).receive_nowait();
+    } else {
+      (void)sizeof(detail::stream_receives<In, Never>);
     }
   }
 
@@ -195,10 +201,12 @@ template <class In, class Out> class Stream {
   // Not a checkpoint. Mirrors MsgStream.subscribe.
   template <class Never = void>
   auto subscribe(std::size_t capacity = 64, trio::OnLag on_lag = trio::OnLag::raise) {
-    if constexpr (can_receive<Never>()) {
+    if constexpr (!std::is_void_v<In>) {
       if (!broadcast_)
         broadcast_.emplace(trio::broadcast(detail::ItemSource<In>(end_.core()), capacity));
       return broadcast_->subscribe(on_lag);
+    } else {
+      (void)sizeof(detail::stream_receives<In, Never>);
     }
   }
 
@@ -250,11 +258,6 @@ template <class In, class Out> class Stream {
   Sentinel end() const noexcept { return {}; }
 
  private:
-  template <class Never> static constexpr bool can_receive() {
-    if constexpr (std::is_void_v<In>) (void)sizeof(detail::stream_receives<In, Never>);
-    return !std::is_void_v<In>;
-  }
-
   // Who shares what comes; its receivers may outlive this end.
   using Broadcast = std::conditional_t<std::is_void_v<In>, char, In>;
   std::optional<trio::BroadcastReceiver<detail::ItemSource<Broadcast>>> broadcast_ = {};

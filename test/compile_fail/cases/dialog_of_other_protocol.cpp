@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: convert
+// expect: conver(t|sion)
 #include "login.hpp"
 
 // The end of one protocol is not the end of another.
