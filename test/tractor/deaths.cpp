@@ -412,7 +412,7 @@ void leave_a_mark_at_the_end(std::string const& path) {
 }  // namespace
 
 TEST_CASE("a debugger that holds an actor suspends the clocks that would end it") {
-  static constexpr auto patience = 300ms * process_slowness;
+  static auto const patience = 300ms * process_slowness;
   std::string const mark = "/tmp/tractor-test-" + std::to_string(getpid()) + "-mark";
   in_root([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {

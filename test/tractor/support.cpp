@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include <unistd.h>
 
@@ -72,6 +74,17 @@ std::vector<std::string> directories_of(pid_t pid) {
 
 std::string program(std::string const& name) {
   return fs::read_symlink("/proc/self/exe").parent_path() / name;
+}
+
+int crowding() {
+  // "0.52 0.58 0.59 2/713 4242": averages of the last minutes; how many run now, of how many.
+  std::ifstream loads("/proc/loadavg");
+  double minute = 0;
+  double now = 0;
+  std::string ignored;
+  loads >> minute >> ignored >> ignored >> now;
+  auto const cores = std::max(1U, std::thread::hardware_concurrency());
+  return std::max(1, static_cast<int>(std::ceil(std::max(minute, now) / cores)));
 }
 
 std::size_t resident() {

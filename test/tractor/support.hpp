@@ -32,8 +32,12 @@ std::size_t open_descriptors();
 // How many bytes of memory this process has.
 std::size_t resident();
 
-// How much longer than in others processes take to begin and to end in sanitizers.
-inline constexpr int process_slowness = sanitized ? 4 : 1;
+// How many programs want to run, for each core: now, or in the last minute; 1 at the least.
+int crowding();
+
+// How much longer processes may take to begin and to end than on a machine that does nothing else
+// and without sanitizers. One figure for the whole program: bounds are made of it, and compared.
+inline int const process_slowness = (sanitized ? 4 : 1) * crowding();
 
 // A process that stands still as long as this lives.
 class Stopped {
@@ -107,7 +111,7 @@ template <class Body> decltype(auto) in_time(std::chrono::milliseconds bound, Bo
 
     ~Watch() {
       CHECK(std::chrono::steady_clock::now() - start <=
-            bound * (sanitized || under_tsan ? 4 : 1) * slowness());
+            bound * (sanitized || under_tsan ? 4 : 1) * slowness() * crowding());
     }
   } const watch{bound};
 
