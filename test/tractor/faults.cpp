@@ -73,8 +73,9 @@ void cancel_during(bool at_rest, Harm const& harm) {
         tractor::open_nursery([&](tractor::ActorNursery& nursery) {
           trio::open_nursery([&](trio::Nursery& tasks) {
             harm(nursery, tasks);
-            if (at_rest) trio::testing::wait_all_tasks_blocked();
+            // The harm may end the wait before all are at rest.
             start = Clock::now();
+            if (at_rest) trio::testing::wait_all_tasks_blocked();
             scope.cancel();
           });
         });
