@@ -6,6 +6,8 @@
 
 #include <tractor/testing.hpp>
 #include <trio/errors.hpp>
+#include <trio/process.hpp>
+#include <trio/run.hpp>
 #include <trio/testing.hpp>
 
 #include <atomic>
@@ -183,6 +185,67 @@ TEST_CASE("F21: a directory for sockets that cannot be made is an error with a s
   CAPTURE(trio::describe(error));
   CHECK(trio::describe(error).find("cannot make a directory for sockets, /proc/") !=
         std::string::npos);
+}
+
+namespace {
+
+struct Ended {
+  int code;
+  std::string errors;
+};
+
+Ended run_in_shell(std::vector<std::string> shell, std::string script) {
+  return trio::run([&] {
+    shell.insert(shell.end(), {"sh", "-c", std::move(script)});
+    auto const ended =
+        trio::run_process(std::move(shell), {.capture_errors = true, .check = false});
+    return Ended{ended.status.signalled ? -ended.status.status : ended.status.status, ended.errors};
+  });
+}
+
+}  // namespace
+
+TEST_CASE("F21: a file system that is full is an error with a sentence") {
+  std::vector<std::string> const in_namespace = {"unshare", "--user", "--map-root-user", "--mount"};
+  if (run_in_shell(in_namespace, "true").code != 0) {
+    MESSAGE("not run: no namespace to mount a small file system in");
+    return;
+  }
+  // Of which the file system itself takes one.
+  int failed = 0;
+  for (int inodes = 1; inodes <= failed + 3; ++inodes) {
+    CAPTURE(inodes);
+    REQUIRE(inodes < 20);
+    auto const ended = run_in_shell(
+        in_namespace, "mount -t tmpfs -o mode=700,nr_inodes=" + std::to_string(inodes) +
+                          " full /mnt && XDG_RUNTIME_DIR=/mnt exec " +
+                          support::program("one_actor"));
+    CAPTURE(ended.errors);
+    CHECK((ended.code == 0 || ended.code == 1));
+    failed += ended.code != 0;
+    if (ended.code == 0) continue;
+    CHECK(ended.errors.find("tractor: cannot ") != std::string::npos);
+    CHECK(ended.errors.find("No space left on device") != std::string::npos);
+  }
+  CHECK(failed > 0);
+}
+
+TEST_CASE("F21: too little memory for the threads of links is an error, and no abort") {
+  // The address space that a sanitizer takes has no bound.
+  if (support::sanitized || support::under_tsan) return;
+  int failed = 0;
+  for (int mebibytes = 24;; mebibytes += 4) {
+    CAPTURE(mebibytes);
+    REQUIRE(mebibytes < 400);
+    auto const ended = run_in_shell({}, "ulimit -v " + std::to_string(mebibytes << 10) + "; exec " +
+                                            support::program("one_actor"));
+    CAPTURE(ended.errors);
+    if (ended.code == 0) break;
+    ++failed;
+    // 127: not even the dynamic linker had enough.
+    CHECK((ended.code == 1 || ended.code == 127));
+  }
+  CHECK(failed > 0);
 }
 
 TEST_CASE("B6: a program that does not come as far as its main is ActorDied, with its last words") {

@@ -2,18 +2,11 @@
 #pragma once
 #include "zmq_door.hpp"
 
-#include <trio/descriptor.hpp>
-
-#include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <system_error>
 #include <utility>
 
-#include <sys/eventfd.h>
 #include <zmq.hpp>
 
 namespace tractor::ipc {
@@ -29,27 +22,13 @@ template <class T> void leave_to_kernel(T object) noexcept {
   } const kept(std::move(object));
 }
 
-// ZeroMQ begins with its first socket, and ends the process if it gets no descriptors then. Throws
-// std::system_error if it would; zmq::error_t.
-inline void begin(zmq::context_t& context) {
-  constexpr std::size_t enough = 8;
-  std::array<trio::Descriptor, enough> spare;
-  for (trio::Descriptor& each : spare) {
-    each = trio::Descriptor(eventfd(0, EFD_CLOEXEC));
-    if (each.get() < 0)
-      throw std::system_error(errno, std::generic_category(),
-                              "tractor: no descriptors left for links with other actors");
-  }
-  spare = {};
-  zmq::socket_t(context, zmq::socket_type::pair).close();
-}
-
 // What the sockets of a transport share: ZeroMQ's I/O thread, and the door if any of them listens.
 // Lives as long as they do. Its end waits until closed sockets have lingered.
 class ZmqContext {
  public:
-  // Throws zmq::error_t, std::system_error.
-  ZmqContext() : context_(1) { begin(context_); }
+  // ZeroMQ begins with its first socket, and ends the process if it gets no descriptors or threads
+  // then. Throws std::system_error if it would; zmq::error_t.
+  ZmqContext();
 
   ZmqContext(ZmqContext const&) = delete;
   ZmqContext& operator=(ZmqContext const&) = delete;

@@ -2,13 +2,13 @@
 #include "zmq_door.hpp"
 
 #include "peer_address.hpp"
+#include "quiet_thread.hpp"
 #include "zmq_error.hpp"
 
 #include <array>
 #include <cstddef>
 #include <vector>
 
-#include <signal.h>
 #include <unistd.h>
 
 namespace tractor::ipc {
@@ -28,31 +28,12 @@ enum Part : std::size_t {
   part_count
 };
 
-// No signal is to be handled on a thread that nobody knows of.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-
-  SignalsBlocked(SignalsBlocked const&) = delete;
-  SignalsBlocked& operator=(SignalsBlocked const&) = delete;
-
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace
 
 ZmqDoor::ZmqDoor(zmq::context_t& context) : requests_(context, zmq::socket_type::rep) {
   requests_.set(zmq::sockopt::linger, 0);
   requests_.bind("inproc://zeromq.zap.01");
-  SignalsBlocked const in_the_new_thread;
-  thread_ = std::thread([this] { answer_all(); });
+  thread_ = quiet_thread([this] { answer_all(); });
 }
 
 void ZmqDoor::expect(std::string const& domain, std::string const& user) {
