@@ -33,9 +33,9 @@ struct Loads {
 
 void end_at_once(tractor::Context<Nothing>&) {}
 
-void echo(tractor::Context<Texts>& ctx) {
+template <class P> void echo(tractor::Context<P>& ctx) {
   auto stream = ctx.open_stream();
-  for (std::string message : stream) stream.send(message);
+  for (auto message : stream) stream.send(message);
 }
 
 // Answers the empty ones.
@@ -49,8 +49,8 @@ template <class P> void take(tractor::Context<P>& ctx, std::size_t window) {
 void with_actor(std::function<void(tractor::Portal&)> const& body) {
   trio::run([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-      auto portal =
-          nursery.start_actor("peer", tractor::expose<end_at_once, echo, take<Texts>, take<Loads>>);
+      auto portal = nursery.start_actor(
+          "peer", tractor::expose<end_at_once, echo<Texts>, echo<Loads>, take<Texts>, take<Loads>>);
       body(portal);
       portal.cancel_actor();
     });
@@ -77,11 +77,11 @@ void thousand_contexts_at_once(benchmark::State& state) {
   });
 }
 
-void stream_round_trip(benchmark::State& state) {
+template <class P> void round_trip(benchmark::State& state) {
   with_actor([&](tractor::Portal& portal) {
-    portal.open_context<echo>([&](auto& ctx) {
+    portal.open_context<echo<P>>([&](auto& ctx) {
       auto stream = ctx.open_stream();
-      std::string const message(size_of(state), 'x');
+      typename P::ToCallee const message{std::string(size_of(state), 'x')};
       for (auto _ : state) {
         stream.send(message);
         benchmark::DoNotOptimize(stream.receive());
@@ -89,6 +89,10 @@ void stream_round_trip(benchmark::State& state) {
     });
   });
 }
+
+void stream_round_trip(benchmark::State& state) { round_trip<Texts>(state); }
+
+void load_round_trip(benchmark::State& state) { round_trip<Loads>(state); }
 
 void zmq_round_trip(benchmark::State& state) {
   bench::BareZmqPeer peer;
@@ -150,6 +154,7 @@ void zmq_loads(benchmark::State& state) {
 BENCHMARK(context_open_and_close)->UseRealTime();
 BENCHMARK(thousand_contexts_at_once)->UseRealTime();
 BENCHMARK(stream_round_trip)->Arg(8)->Arg(1024)->Arg(65536)->UseRealTime();
+BENCHMARK(load_round_trip)->Arg(65536)->UseRealTime();
 BENCHMARK(zmq_round_trip)->Arg(8)->Arg(1024)->Arg(65536)->UseRealTime();
 BENCHMARK(stream_one_way)->ArgsProduct({{32, 1024}, {16, 64, 256, 1024}})->UseRealTime();
 BENCHMARK(zmq_one_way)->Arg(32)->Arg(1024)->UseRealTime();

@@ -73,6 +73,9 @@ TABLE = {
     "stream, round trip of 64 KiB": [
         Row("stream_round_trip/65536", "zmq_round_trip/65536", most=1.2)
     ],
+    "the same, as tractor::Bytes": [
+        Row("load_round_trip/65536", "zmq_round_trip/65536", most=1.2)
+    ],
     **{
         f"one way, {size} B, window {window}": [
             Row(f"stream_one_way/{size}/{window}", f"zmq_one_way/{size}", rate=True)
@@ -81,18 +84,13 @@ TABLE = {
         for window in (16, 64, 256, 1024)
     },
     "one way, 1 MiB": [Row("stream_of_loads/1048576", "zmq_loads/1048576", most=1 / 0.9)],
-    "fan-out to 1, each message": [
-        Row("topic_to_1", "zmq_pub_to_1"),
-        Row("lossless_topic_to_1", "zmq_pub_to_1"),
-    ],
-    "fan-out to 8": [
-        Row("topic_to_8", "zmq_pub_to_8"),
-        Row("lossless_topic_to_8", "zmq_pub_to_8"),
-    ],
-    "fan-out to 32": [
-        Row("topic_to_32", "zmq_pub_to_32"),
-        Row("lossless_topic_to_32", "zmq_pub_to_32"),
-    ],
+    **{
+        f"{policy}topic, to {count}": [
+            Row(f"{policy.replace(' ', '_')}topic_to_{count}", f"zmq_pub_to_{count}")
+        ]
+        for count in (1, 8, 32)
+        for policy in ("", "lossless ")
+    },
     "actor, spawn to first reply": [Row("actor_first_reply", "bare_first_reply", most=2)],
     "actor, spawn to reaped": [Row("actor_spawn_and_reap", "bare_spawn_and_reap")],
     "teardown of 8, wide": [Row("actors_wide_8", "bare_kill_8", most_ns=10e6)],

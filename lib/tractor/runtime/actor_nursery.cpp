@@ -114,7 +114,6 @@ void ActorNursery::run_task(std::shared_ptr<runtime::Child> const& child, Outcom
           call = child->peer()->begin_call(function, std::move(arguments));
           call->done.wait();
           // A signal to all of the group has ended it, and is about to end us.
-          trio::lowlevel::checkpoint();
           if (call->was_cancelled && actor_.is_pressed()) trio::sleep_forever();
           if (call->error) std::rethrow_exception(call->error);
           settle(nullptr);

@@ -272,6 +272,14 @@ void LocalActor::watch_signals() {
   if (is_root() && !runtime::SignalWatch::is_default(SIGINT)) signals.push_back(SIGINT);
   if (runtime::SignalWatch::is_default(SIGTERM)) signals.push_back(SIGTERM);
   runtime::SignalWatch watch(signals);
+
+  struct Known {
+    runtime::SignalWatch*& place;
+
+    ~Known() { place = nullptr; }
+  } const known{signal_watch_};
+
+  signal_watch_ = &watch;
   for (;;) {
     int const signal = watch.wait();
     // The first may be one that all of the group got.
@@ -285,6 +293,10 @@ void LocalActor::watch_signals() {
     cancel(reason);
     if (body_) body_->cancel(reason);
   }
+}
+
+bool LocalActor::is_pressed() const noexcept {
+  return pressed_ || (signal_watch_ && signal_watch_->has_heard());
 }
 
 void LocalActor::hurry() {

@@ -39,6 +39,7 @@ namespace runtime {
 class Peer;
 class Child;
 class PrivateDirectory;
+class SignalWatch;
 }  // namespace runtime
 
 // Everything of the actor that this task belongs to; hangs on the task, never on the process. It
@@ -119,8 +120,9 @@ class LocalActor final : public Actor {
   // For what children write to their standard error.
   runtime::StderrOutlet& stderr_outlet() noexcept { return stderr_outlet_; }
 
-  // Whether a signal has asked this actor, or its whole group, to end.
-  bool is_pressed() const noexcept { return pressed_; }
+  // Whether a signal has asked this actor, or its whole group, to end: also one that has come and
+  // that no task has been told of yet, as what it did to the others of the group may be told first.
+  bool is_pressed() const noexcept;
 
   // Where tasks live that serve links and processes, and those that peers have started. Throw
   // RuntimeFailure when the service has ended.
@@ -160,6 +162,8 @@ class LocalActor final : public Actor {
   trio::Event service_ended_;
   bool ending_ = false;
   bool pressed_ = false;
+  // While signals are watched for.
+  runtime::SignalWatch* signal_watch_ = nullptr;
   int ended_by_signal_ = 0;
   trio::Event cancelled_;
   ActorId canceller_;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace tractor::runtime {
@@ -76,6 +77,11 @@ bool SignalWatch::is_default(int signal) noexcept {
   struct sigaction present = {};
   sigaction(signal, nullptr, &present);
   return !(present.sa_flags & SA_SIGINFO) && present.sa_handler == SIG_DFL;
+}
+
+bool SignalWatch::has_heard() const noexcept {
+  pollfd readable{read_.get(), POLLIN, 0};
+  return poll(&readable, 1, 0) == 1;
 }
 
 int SignalWatch::wait() {

@@ -21,6 +21,9 @@ class SignalWatch {
   // The next signal that came. A checkpoint.
   int wait();
 
+  // Whether one has come that wait() would return at once.
+  bool has_heard() const noexcept;
+
   // Whether nobody handles or ignores this signal.
   static bool is_default(int signal) noexcept;
 
