@@ -211,6 +211,8 @@ class HostileLink final : public tractor::ipc::Link {
 template <class Work> void attempt(Work&& work) {
   try {
     work();
+  } catch (trio::BaseExceptionGroup const& group) {
+    if (group.find<trio::TrioInternalError>()) __builtin_trap();
   } catch (trio::TrioInternalError const&) {
     __builtin_trap();
   } catch (std::exception const&) {}
@@ -237,16 +239,18 @@ void meet(tractor::LocalActor& actor, Input input) {
   auto const side = input.choose(2) ? Peer::Side::connected : Peer::Side::listened;
   trio::CancelScope ours;
   auto const peer = std::make_shared<Peer>(actor, std::make_unique<HostileLink>(input, ours), side);
+  bool is_served = false;
   attempt([&] {
     if (side == Peer::Side::connected)
       peer->introduce_ourselves();
     else
       peer->await_introduction(hostile_id);
+    is_served = true;
     actor.service_nursery().start_soon([peer] { peer->serve(); });
     ours.enter([&] { work_with(peer); });
     peer->say_goodbye(10s);
-    peer->over().wait();
   });
+  if (is_served) peer->over().wait();
   if (peer->open_calls() != 0) __builtin_trap();
   while (peer->open_tasks() > 0) trio::sleep(1ms);
 }
@@ -260,9 +264,11 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     options.expose = tractor::expose<twice, forever, echo>;
     options.log_level = tractor::LogLevel::off;
     auto const actor = tractor::LocalActor::begin(std::make_shared<tractor::LocalActor>(options));
-    auto const ended = trio::move_on_after(24h, [&] { meet(*actor, Input(data, size)); });
+    auto const ended = trio::move_on_after(24h, [&] {
+      meet(*actor, Input(data, size));
+      actor->end();
+    });
     if (ended.cut_short) __builtin_trap();
-    actor->end();
   });
   return 0;
 }

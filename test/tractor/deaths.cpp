@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::bound_here;
 using support::Debugger;
 using support::Doomed;
 using support::group_thrown_by;
@@ -75,7 +76,7 @@ TEST_CASE("F1: kill -9 of an actor is ActorDied at the call, at once, and at the
             for (int i = 0; i < 3; ++i)
               tasks.start_soon([&] {
                 auto const error = death_in([&] { portal.run<forever>(); });
-                CHECK(since(killed) < 50ms * process_slowness);
+                CHECK(since(killed) < bound_here(50ms));
                 CHECK(error.signal() == SIGKILL);
                 CHECK(error.exit_code() == -1);
                 CHECK(error.actor() == portal.actor());
@@ -244,7 +245,7 @@ TEST_CASE("a standard error that nobody reads holds nobody up, and nobody's end"
   auto const start = Clock::now();
   program.signal(SIGINT);
   CHECK(program.wait() == 128 + SIGINT);
-  CHECK(since(start) < 3s * process_slowness);
+  CHECK(since(start) < bound_here(3s));
   CHECK(support::living_actors(tree) == std::vector<std::string>());
 }
 
@@ -273,7 +274,7 @@ void kill_in_tree(std::string const& mode, bool the_root) {
   Doomed const doomed(pids);
   auto const start = Clock::now();
   kill(std::stoi(the_root ? root : middle), SIGKILL);
-  CHECK(doomed.alive_after(250ms * process_slowness) == 0);
+  CHECK(doomed.alive_after(bound_here(250ms)) == 0);
   MESSAGE(std::string(the_root ? "root" : "middle"), " killed, ", mode, ": all gone after ",
           since(start).count(), " ms");
   program.wait();
@@ -380,7 +381,7 @@ template <class Silence> void falls_silent(Silence&& silence) {
         portal.template run<own_pid>();
         auto const start = Clock::now();
         auto const error = death_in([&] { trio::shielded([&] { silence(portal); }); });
-        CHECK(since(start) <= 2000ms * process_slowness);
+        CHECK(since(start) <= bound_here(2000ms));
         CHECK(error.signal() == SIGKILL);
         CHECK(std::string(error.what()).find("unresponsive_after") != std::string::npos);
       });
@@ -412,7 +413,7 @@ void leave_a_mark_at_the_end(std::string const& path) {
 }  // namespace
 
 TEST_CASE("a debugger that holds an actor suspends the clocks that would end it") {
-  static auto const patience = 300ms * process_slowness;
+  static constexpr auto patience = 300ms * process_slowness;
   std::string const mark = "/tmp/tractor-test-" + std::to_string(getpid()) + "-mark";
   in_root([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
@@ -535,7 +536,7 @@ TEST_CASE("F16: a peer that can be reached no more holds nobody's end up beyond 
       nursery.cancel();
     });
   });
-  CHECK(since(start) <= 1200ms * process_slowness);
+  CHECK(since(start) <= bound_here(1200ms));
 }
 
 TEST_CASE("F21: no descriptors left for a new process is a typed error, and nothing is left") {
@@ -590,7 +591,7 @@ TEST_CASE("F22: cancelling the root while actors die ends all the same") {
           }));
         });
       }));
-      CHECK(since(start) < 1s * process_slowness);
+      CHECK(since(start) < bound_here(1s));
     }
 }
 
@@ -650,7 +651,7 @@ TEST_CASE("ctrl-C at the terminal tears the tree down cleanly, once, and a secon
     program.read("will not end", 2);
     program.type("\x03");
     CHECK(program.wait() == 128 + SIGINT);
-    CHECK(since(start) < 2s * process_slowness);
+    CHECK(since(start) < bound_here(2s));
   }
 }
 
@@ -663,7 +664,7 @@ TEST_CASE("a second SIGINT hurries a tree that takes its time to end") {
   program.read("will not end", 2);
   program.signal(SIGINT);
   CHECK(program.wait() == 128 + SIGINT);
-  CHECK(since(start) < 2s * process_slowness);
+  CHECK(since(start) < bound_here(2s));
   CHECK(support::living_actors(tree) == std::vector<std::string>());
 }
 
@@ -718,7 +719,7 @@ TEST_CASE("an actor that does not end when asked is terminated, and then killed,
       nursery.cancel();
     });
   });
-  CHECK(since(start) < 1500ms * process_slowness);
+  CHECK(since(start) < bound_here(1500ms));
 }
 
 TEST_CASE("asking an actor for its tasks when it is all but gone does not end it otherwise") {
@@ -742,7 +743,7 @@ TEST_CASE("one that hangs after its goodbye is ended all the same") {
       CHECK(portal.cancel_actor());
     });
   });
-  CHECK(since(start) < 1s * process_slowness);
+  CHECK(since(start) < bound_here(1s));
 }
 
 namespace {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::bound_here;
 using support::Debugger;
 using support::group_thrown_by;
 using support::in_root;
@@ -151,7 +152,7 @@ TEST_CASE("F4: over tcp too, one that is stopped is ActorDied when its time is u
           auto const start = Clock::now();
           auto const error = thrown_by([&] { trio::shielded([&] { portal.run<forever>(); }); });
           CHECK(Clock::now() - start >= bound * process_slowness);
-          CHECK(Clock::now() - start <= (bound + 500ms) * process_slowness);
+          CHECK(Clock::now() - start <= bound_here(bound + 500ms));
           auto const* death = trio::exception_cast<tractor::ActorDied>(error);
           REQUIRE(death);
           CHECK(std::string(death->what()).find("unresponsive_after") != std::string::npos);
@@ -200,7 +201,7 @@ TEST_CASE("X3: a subscriber loses a publisher that is stopped, in the bound that
           publisher.open_context<stop_once_subscribed_to>(
               [&](auto& /*ctx*/, tractor::Topic<int> const& topic) {
                 trio::shielded([&] { lost = subscriber.run<loses>(topic); });
-                CHECK(Clock::now() - start <= 1s * process_slowness);
+                CHECK(Clock::now() - start <= bound_here(1s));
               });
         });
       });

@@ -84,7 +84,7 @@ int crowding() {
   std::string ignored;
   loads >> minute >> ignored >> ignored >> now;
   auto const cores = std::max(1U, std::thread::hardware_concurrency());
-  return std::max(1, static_cast<int>(std::ceil(std::max(minute, now) / cores)));
+  return std::clamp(static_cast<int>(std::ceil(std::max(minute, now) / cores)), 1, 4);
 }
 
 std::size_t resident() {

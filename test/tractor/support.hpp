@@ -32,12 +32,16 @@ std::size_t open_descriptors();
 // How many bytes of memory this process has.
 std::size_t resident();
 
-// How many programs want to run, for each core: now, or in the last minute; 1 at the least.
+// How many programs want to run, for each core: now, or in the last minute; from 1 to 4.
 int crowding();
 
-// How much longer processes may take to begin and to end than on a machine that does nothing else
-// and without sanitizers. One figure for the whole program: bounds are made of it, and compared.
-inline int const process_slowness = (sanitized ? 4 : 1) * crowding();
+// How much longer than in others processes take to begin and to end in sanitizers.
+inline constexpr int process_slowness = sanitized ? 4 : 1;
+
+// A bound of a machine that does nothing else, as it is here and now.
+inline std::chrono::milliseconds bound_here(std::chrono::milliseconds quiet) {
+  return quiet * process_slowness * crowding();
+}
 
 // A process that stands still as long as this lives.
 class Stopped {

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 using namespace std::chrono_literals;
+using support::bound_here;
 using support::Doomed;
-using support::process_slowness;
 using support::Program;
 using support::Streams;
 
@@ -69,7 +69,7 @@ struct Tree {
 
 TEST_CASE("F2: the root learns that one in the middle of its tree was killed, and prints it") {
   Tree tree;
-  tree.tell_middle(SIGKILL, 250ms * process_slowness);
+  tree.tell_middle(SIGKILL, bound_here(250ms));
   auto const lines = rest_of(tree.program);
   CHECK(tree.program.wait() == 1);
   CHECK(count(lines, "ended with an error") == 1);
@@ -80,7 +80,7 @@ namespace {
 
 void check_ends_below(int signal, std::string const& name) {
   Tree tree;
-  tree.tell_middle(signal, 1s * process_slowness);
+  tree.tell_middle(signal, bound_here(1s));
   auto const lines = rest_of(tree.program);
   CHECK(tree.program.wait() == 1);
   // The root's body too, as an actor of its nursery has failed.
@@ -117,7 +117,7 @@ void kill_root_without_warden(std::string const& mode) {
   kill(std::stoi(wardens.front()), SIGSTOP);
   Doomed const doomed(others);
   program.signal(SIGKILL);
-  CHECK(doomed.alive_after(250ms * process_slowness) == 0);
+  CHECK(doomed.alive_after(bound_here(250ms)) == 0);
   kill(std::stoi(wardens.front()), SIGCONT);
   if (!holder.empty()) kill(std::stoi(holder), SIGKILL);
 }
@@ -149,7 +149,7 @@ TEST_CASE("S15: an error at the bottom of a deep tree takes it down without wait
     victim = children_of(victim, name, tree).at(0);
   kill(std::stoi(victim), SIGKILL);
   // The shortest clock of all takes 500 ms.
-  CHECK(doomed.alive_after(400ms * process_slowness) == 0);
+  CHECK(doomed.alive_after(bound_here(400ms)) == 0);
   CHECK(program.wait() == 1);
 }
 
@@ -161,7 +161,7 @@ TEST_CASE("F3: SIGINT ends a tree whose actors are children of a task beside the
   // Those of the three and that of the task.
   CHECK(program.read("cleaned up", 4).size() == 4);
   CHECK(program.wait() == 128 + SIGINT);
-  CHECK(Clock::now() - start <= 2s * process_slowness);
+  CHECK(Clock::now() - start <= bound_here(2s));
 }
 
 TEST_CASE("F6: one SIGINT ends a stubborn tree too, by force, when its bounds have passed") {
@@ -173,7 +173,7 @@ TEST_CASE("F6: one SIGINT ends a stubborn tree too, by force, when its bounds ha
   CHECK(program.wait() == 128 + SIGINT);
   // ActorOptions::cancel_timeout and terminate_timeout.
   CHECK(Clock::now() - start >= 4s);
-  CHECK(Clock::now() - start <= 5s * process_slowness);
+  CHECK(Clock::now() - start <= bound_here(5s));
   CHECK(count(lines, "will not end") == 2);
   CHECK(count(lines, "sending SIGTERM") == 2);
   CHECK(count(lines, "sending SIGKILL") == 2);

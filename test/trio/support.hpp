@@ -4,9 +4,11 @@
 #include <trio/trio.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -31,14 +33,18 @@ struct ValueError : std::runtime_error {
 // What happened, in order.
 using Log = std::vector<std::string>;
 
-// Runs `fn()` or `fn(clock)` as the main task, on a MockClock that jumps over every wait. With
-// TRIO_TEST_SEED in the environment, what is ready at once runs in an order that this chooses.
+// With TRIO_TEST_SEED in the environment, what is ready at once runs in an order that this chooses.
+inline std::optional<std::uint64_t> order_of_tests() {
+  char const* const seed = std::getenv("TRIO_TEST_SEED");
+  return seed ? std::optional(std::strtoull(seed, nullptr, 10)) : std::nullopt;
+}
+
+// Runs `fn()` or `fn(clock)` as the main task, on a MockClock that jumps over every wait.
 template <class F> auto run(F&& fn) {
   trio::testing::MockClock clock = trio::testing::MockClock::autojumping();
   trio::RunOptions options;
   options.clock = &clock;
-  if (char const* const seed = std::getenv("TRIO_TEST_SEED"))
-    options.shuffle_seed = std::strtoull(seed, nullptr, 10);
+  options.shuffle_seed = order_of_tests();
   if constexpr (std::is_invocable_v<F&>)
     return trio::run(options, std::forward<F>(fn));
   else

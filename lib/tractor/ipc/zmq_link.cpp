@@ -41,8 +41,7 @@ void ZmqLink::close(trio::Duration linger) {
   bool const lingers = inbox_->is_connected();
   inbox_->finish_at_once("tractor: the link was closed at this end");
   if (std::exchange(released_, true)) return;
-  for (Lane const lane : lanes)
-    if (state(lane) == State::open) say(lane, ZmqKind::end);
+  say_end();
   release(lingers ? linger : std::chrono::seconds(0));
 }
 
@@ -51,9 +50,14 @@ void ZmqLink::fail(std::string reason) {
   if (!std::exchange(released_, true)) release(std::chrono::seconds(0));
 }
 
-void ZmqLink::say(Lane lane, ZmqKind kind) {
-  zmq::message_t message = encode(kind);
-  transmit(lane, {&message, 1});
+// So that a peer that lives gives up as well. By a lane that it has ended, too: it may have lost
+// the other, said so by this one, and be waiting there for us to do the same.
+void ZmqLink::say_end() {
+  for (Lane const lane : lanes) {
+    if (state(lane) == State::unopened || state(lane) == State::lost) continue;
+    zmq::message_t message = encode(ZmqKind::end);
+    transmit(lane, {&message, 1});
+  }
 }
 
 void ZmqLink::lane_opened(Lane lane, std::optional<PeerCredentials> peer) {
@@ -66,30 +70,28 @@ void ZmqLink::lane_opened(Lane lane, std::optional<PeerCredentials> peer) {
 void ZmqLink::lane_received(Lane lane, std::span<zmq::message_t> parts) {
   auto const kind = kind_of(parts);
   if (kind == ZmqKind::probe) return;
-  if (kind == ZmqKind::end)
-    return lane_over(lane, State::ended, "tractor: the other end closed the link");
+  if (kind == ZmqKind::end) {
+    state(lane) = State::ended;
+    return fail_unless_open(other(lane), "tractor: the other end closed the link");
+  }
   if (kind == ZmqKind::frame || kind == ZmqKind::large_frame) {
     if (auto frame = decode(*kind, parts)) return inbox_->push(lane, std::move(*frame));
   }
   std::string const what = "a peer sent what is no message of ours";
   report(what);
-  for (Lane const each : lanes)
-    if (state(each) == State::open) say(each, ZmqKind::end);
+  say_end();
   fail("tractor: the link was cut: " + what);
 }
 
 void ZmqLink::lane_lost(Lane lane, std::string const& reason) {
   if (is_over(lane)) return;
-  // So that a peer that lives gives up as well. Also if it said so itself: it may have lost this
-  // lane too, said so by the other, and be waiting there for us to do the same.
-  if (state(other(lane)) == State::open || state(other(lane)) == State::ended)
-    say(other(lane), ZmqKind::end);
-  lane_over(lane, State::lost, reason);
+  state(lane) = State::lost;
+  say_end();
+  fail_unless_open(other(lane), reason);
 }
 
-void ZmqLink::lane_over(Lane lane, State how, std::string const& reason) {
-  state(lane) = how;
-  if (state(other(lane)) != State::open) fail(reason);
+void ZmqLink::fail_unless_open(Lane lane, std::string const& reason) {
+  if (state(lane) != State::open) fail(reason);
 }
 
 bool ZmqLink::is_over(Lane lane) const noexcept {

@@ -49,8 +49,8 @@ class ZmqLink : public Link {
 
   bool is_over(Lane lane) const noexcept;
 
-  void say(Lane lane, ZmqKind kind);
-  void lane_over(Lane lane, State how, std::string const& reason);
+  void say_end();
+  void fail_unless_open(Lane lane, std::string const& reason);
 
   std::shared_ptr<Inbox> const inbox_ = std::make_shared<Inbox>();
   std::array<State, 2> states_ = {State::unopened, State::unopened};

@@ -133,7 +133,8 @@ void ZmqListener::let_in(ZmqRoute route, zmq::message_t const& greeting) {
   auto const [link, lane] = expected.mapped();
   peers_[route] = {link, lane, std::atoi(property(greeting, "__fd"))};
   link->set_route(lane, route);
-  say(route, ZmqKind::welcome);
+  // Its connection may have ended before we knew whose it was.
+  if (!say(route, ZmqKind::welcome)) suspects_.push_back(route);
   link->lane_opened(lane, credentials_in(property(greeting, "Peer-Address")));
 }
 
@@ -150,8 +151,8 @@ void ZmqListener::on_idle() {
     // Probing may let in what was sent before the end: it is told before the end is.
     (say(route, ZmqKind::probe) ? suspects_ : lost_).push_back(route);
   }
-  // ZeroMQ is about to take the route away, and the news of that may be consumed by any call: no
-  // descriptor will tell.
+  // ZeroMQ's thread is about to take the route away, and the news of that may be consumed by any
+  // call, so no descriptor will tell: we ask each turn until it has.
   if (!suspects_.empty()) socket_.look_again();
 }
 

@@ -11,6 +11,7 @@
 #include <trio/lowlevel.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@
 namespace tractor {
 
 namespace {
+
+// How long a signal that has come takes to end us, at the most.
+constexpr std::chrono::seconds signal_patience(1);
 
 using runtime::Child;
 using runtime::Outcome;
@@ -113,8 +117,9 @@ void ActorNursery::run_task(std::shared_ptr<runtime::Child> const& child, Outcom
           child->peer()->wait_ready();
           call = child->peer()->begin_call(function, std::move(arguments));
           call->done.wait();
-          // A signal to all of the group has ended it, and is about to end us.
-          if (call->was_cancelled && actor_.is_pressed()) trio::sleep_forever();
+          // A signal to all of the group has ended it, and is about to end us; unless somebody has
+          // caught what it throws here.
+          if (call->was_cancelled && actor_.is_pressed()) trio::sleep(signal_patience);
           if (call->error) std::rethrow_exception(call->error);
           settle(nullptr);
         },

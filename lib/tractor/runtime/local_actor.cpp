@@ -273,11 +273,11 @@ void LocalActor::watch_signals() {
   if (runtime::SignalWatch::is_default(SIGTERM)) signals.push_back(SIGTERM);
   runtime::SignalWatch watch(signals);
 
-  struct Known {
+  struct Forgotten {
     runtime::SignalWatch*& place;
 
-    ~Known() { place = nullptr; }
-  } const known{signal_watch_};
+    ~Forgotten() { place = nullptr; }
+  } const forgotten{signal_watch_};
 
   signal_watch_ = &watch;
   for (;;) {

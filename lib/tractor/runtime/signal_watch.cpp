@@ -11,7 +11,7 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace tractor::runtime {
@@ -80,19 +80,17 @@ bool SignalWatch::is_default(int signal) noexcept {
 }
 
 bool SignalWatch::has_heard() const noexcept {
-  pollfd readable{read_.get(), POLLIN, 0};
-  return poll(&readable, 1, 0) == 1;
+  int bytes = 0;
+  ioctl(read_.get(), FIONREAD, &bytes);
+  return bytes > 0;
 }
 
 int SignalWatch::wait() {
-  for (;;) {
-    unsigned char number = 0;
-    if (read(read_.get(), &number, 1) == 1) {
-      trio::lowlevel::checkpoint();
-      return number;
-    }
-    trio::lowlevel::wait_readable(read_.get());
-  }
+  trio::lowlevel::checkpoint();
+  // Nobody runs between this read and what the caller makes of it: has_heard() is true until then.
+  unsigned char number = 0;
+  while (read(read_.get(), &number, 1) != 1) trio::lowlevel::wait_readable(read_.get());
+  return number;
 }
 
 }  // namespace tractor::runtime

@@ -311,6 +311,11 @@ TEST_CASE("a lost lane ends the link at both ends, in whatever order they learn 
       first.deliver(Lane::control);
       second.lane_lost(Lane::data, "lost");
     }
+    SUBCASE("one by the other's word, and then by its own closing") {
+      first.lane_lost(Lane::data, "lost");
+      first.deliver(Lane::control);
+      second.close(0s);
+    }
     first.deliver(Lane::control);
     second.deliver(Lane::control);
     for (auto* end : {&first, &second})
