@@ -3,36 +3,18 @@
 // and no more is kept than was granted.
 #include "../../lib/tractor/wire/dialog.hpp"
 
+#include "input.hpp"
+
 #include <tractor/wire_errors.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 
 namespace {
 
+using fuzz::Input;
 using tractor::wire::Dialog;
-
-class Input {
- public:
-  Input(std::uint8_t const* data, std::size_t size) : at_(data), left_(size) {}
-
-  bool is_empty() const { return left_ == 0; }
-
-  template <class T> T take() {
-    T value = {};
-    std::size_t const size = left_ < sizeof value ? left_ : sizeof value;
-    std::memcpy(&value, at_, size);
-    at_ += size;
-    left_ -= size;
-    return value;
-  }
-
- private:
-  std::uint8_t const* at_;
-  std::size_t left_;
-};
 
 }  // namespace
 

@@ -6,15 +6,14 @@
 
 #include "../../lib/tractor/ipc/transport.hpp"
 #include "../../lib/tractor/runtime/local_actor.hpp"
+#include "input.hpp"
 
 #include <tractor/tractor.hpp>
 #include <trio/testing.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -28,34 +27,7 @@ namespace wire = tractor::wire;
 
 namespace {
 
-class Input {
- public:
-  Input(std::uint8_t const* data, std::size_t size) : at_(data), left_(size) {}
-
-  bool is_empty() const { return left_ == 0; }
-
-  template <class T> T take() {
-    T value = {};
-    std::size_t const size = std::min(left_, sizeof value);
-    std::memcpy(&value, at_, size);
-    at_ += size;
-    left_ -= size;
-    return value;
-  }
-
-  // Below `sides`.
-  unsigned choose(unsigned sides) { return take<std::uint8_t>() % sides; }
-
-  std::string text() {
-    std::string taken(std::min<std::size_t>(left_, take<std::uint8_t>()), 0);
-    for (char& each : taken) each = take<char>();
-    return taken;
-  }
-
- private:
-  std::uint8_t const* at_;
-  std::size_t left_;
-};
+using fuzz::Input;
 
 tractor::ActorId const hostile_id{.name = "hostile", .uuid = "0123", .pid = 1};
 
