@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Actors that die, and what becomes of those around them. F1 and so on are the faults of the
 // project's fault table, with its bounds; E stands for one of ours.
+#include "../temporary_directory.hpp"
 #include "debugger.hpp"
 #include "program.hpp"
 #include "support.hpp"
@@ -301,8 +302,7 @@ class RuntimeDirectory {
  public:
   RuntimeDirectory() {
     if (char const* const present = std::getenv(variable)) before_ = present;
-    REQUIRE(mkdtemp(path_.data()));
-    setenv(variable, path_.c_str(), 1);
+    setenv(variable, path().c_str(), 1);
   }
 
   RuntimeDirectory(RuntimeDirectory const&) = delete;
@@ -313,15 +313,14 @@ class RuntimeDirectory {
       setenv(variable, before_->c_str(), 1);
     else
       unsetenv(variable);
-    std::filesystem::remove_all(path_);
   }
 
-  std::string const& path() const noexcept { return path_; }
+  std::string const& path() const noexcept { return place_.path(); }
 
  private:
   static constexpr char const* variable = "XDG_RUNTIME_DIR";
 
-  std::string path_ = "/tmp/test-of-deaths-XXXXXX";
+  support::TemporaryDirectory place_;
   std::optional<std::string> before_;
 };
 
@@ -414,7 +413,7 @@ void leave_a_mark_at_the_end(std::string const& path) {
 
 TEST_CASE("a debugger that holds an actor suspends the clocks that would end it") {
   static constexpr auto patience = 300ms * process_slowness;
-  std::string const mark = "/tmp/tractor-test-" + std::to_string(getpid()) + "-mark";
+  std::string const mark = std::filesystem::temp_directory_path() / "mark";
   in_root([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
       auto portal =

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -384,7 +385,7 @@ class Mark {
   bool is_there() const { return access(path_.c_str(), F_OK) == 0; }
 
  private:
-  std::string path_ = "/tmp/test-of-faults-" + std::to_string(getpid());
+  std::string path_ = std::filesystem::temp_directory_path() / "mark";
 };
 
 void remove_at_the_end(std::string const& path) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #define DOCTEST_CONFIG_IMPLEMENT
-#include <tractor/tractor.hpp>
+#include "../run_tests.hpp"
 
-#include <doctest/doctest.h>
+#include <tractor/tractor.hpp>
 
 int main(int argc, char** argv) {
   tractor::become_actor_if_spawned();
-  return doctest::Context(argc, argv).run();
+  return support::run_tests(argc, argv);
 }

@@ -192,7 +192,7 @@ void remove_at_end_and_sleep(std::string const& path) {
 
 // A file that a test's actor is to remove.
 struct MarkerFile {
-  std::string path = "/tmp/tractor-test-marker-" + std::to_string(getpid());
+  std::string path = std::filesystem::temp_directory_path() / "marker";
 
   MarkerFile() { std::ofstream(path) << "x"; }
 

@@ -1,3 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "../run_tests.hpp"
+
+int main(int argc, char** argv) { return support::run_tests(argc, argv); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include "../sanitized.hpp"
+#include "../temporary_directory.hpp"
 #include "support.hpp"
 
 #include <trio/testing/streams.hpp>
@@ -13,7 +14,6 @@
 #include <utility>
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 // Every kind of stream there is, for tests that hold for all of them.
 namespace support {
@@ -41,22 +41,6 @@ inline void clog(trio::SendStream& stream) {
 template <class S> TwoWays two_ways(S first, S second) {
   return {std::make_unique<S>(std::move(first)), std::make_unique<S>(std::move(second))};
 }
-
-// A directory of its own, gone in the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() { REQUIRE(mkdtemp(path_.data()) != nullptr); }
-
-  TemporaryDirectory(TemporaryDirectory const&) = delete;
-  TemporaryDirectory& operator=(TemporaryDirectory const&) = delete;
-
-  ~TemporaryDirectory() { rmdir(path_.c_str()); }
-
-  std::string operator/(std::string const& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_ = "/tmp/trio-test-XXXXXX";
-};
 
 // The two ends of a connection to the listener.
 inline TwoWays connect_through(trio::SocketListener& listener) {

@@ -5,6 +5,7 @@
 #include "raw_peer.hpp"
 #include "support.hpp"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -256,7 +257,8 @@ TEST_CASE("on ipc, a process of another user is refused though it knows the iden
     return;
   }
   Child other_user([](std::string const& endpoint) {
-    if (setuid(65534) != 0) return;
+    auto const room = std::filesystem::temp_directory_path();
+    if (chown(room.c_str(), 65534, 65534) != 0 || setuid(65534) != 0) return;
     dial(TransportKind::ipc, endpoint, "expected", [](Transport&, Link& link) {
       link.send(Lane::data, frame("was", "let in"));
       trio::sleep_forever();

@@ -28,6 +28,8 @@ class Child {
   void await_stop();
 
  private:
+  // It ends as it stands: what it has there is ours to remove.
+  TemporaryDirectory room_;
   pid_t pid_ = -1;
   int told_ = -1;
 };

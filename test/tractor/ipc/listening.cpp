@@ -63,7 +63,7 @@ TEST_CASE("the name of a live listener is refused, and left alone") {
 }
 
 TEST_CASE("the name that a killed process left is taken over") {
-  PrivateDirectory directory;
+  TemporaryDirectory const directory;
   {
     Child child([&](std::string const&) {
       tractor::ipc::UnixListeningSocket socket(directory.path(), "name");
@@ -94,7 +94,7 @@ TEST_CASE("what is no socket is not removed") {
 }
 
 TEST_CASE("a listener does not remove the name of its successor") {
-  PrivateDirectory const directory;
+  TemporaryDirectory const directory;
   auto const path = directory.path() + "/name";
   {
     tractor::ipc::UnixListeningSocket const first(directory.path(), "name");

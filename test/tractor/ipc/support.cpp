@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support.hpp"
 
-#include <cstdlib>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 namespace ipc_test {
-
-PrivateDirectory::PrivateDirectory() : path_("/tmp/test-of-links-XXXXXX") {
-  if (!mkdtemp(path_.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
-}
-
-PrivateDirectory::~PrivateDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::vector<std::string> PrivateDirectory::names() const {
-  std::vector<std::string> found;
-  for (auto const& entry : std::filesystem::directory_iterator(path_))
-    found.push_back(entry.path().filename().string());
-  return found;
-}
 
 std::string text(Buffer const& bytes) {
   return {static_cast<char const*>(static_cast<void const*>(bytes.data())), bytes.size()};
@@ -41,7 +22,7 @@ std::string reason_of(Link& link) {
 }
 
 void play(TransportKind kind, std::function<void(Scene&)> const& act) {
-  PrivateDirectory directory;
+  TemporaryDirectory const directory;
   std::vector<std::string> reports;
   ZmqOptions options;
   options.kind = kind;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include "../../../lib/tractor/ipc/zmq_transport.hpp"
+#include "../../temporary_directory.hpp"
 
 #include <trio/trio.hpp>
 
@@ -25,6 +26,7 @@ inline std::ostream& operator<<(std::ostream& out, TransportKind kind) {
 namespace ipc_test {
 
 using namespace std::chrono_literals;
+using support::TemporaryDirectory;
 using tractor::Buffer;
 using tractor::TransportClosed;
 using tractor::TransportKind;
@@ -34,22 +36,6 @@ using tractor::ipc::Link;
 using tractor::ipc::Listener;
 using tractor::ipc::Transport;
 using tractor::ipc::ZmqOptions;
-
-// A directory of mode 0700, removed with what is in it.
-class PrivateDirectory {
- public:
-  PrivateDirectory();
-  PrivateDirectory(PrivateDirectory const&) = delete;
-  PrivateDirectory& operator=(PrivateDirectory const&) = delete;
-  ~PrivateDirectory();
-
-  std::string const& path() const noexcept { return path_; }
-
-  std::vector<std::string> names() const;
-
- private:
-  std::string path_;
-};
 
 inline Buffer buffer(std::string_view text) { return Buffer::adopt(std::string(text)); }
 
@@ -69,7 +55,7 @@ std::string reason_of(Link& link);
 struct Scene {
   trio::Nursery& service;
   ZmqOptions options;
-  PrivateDirectory& directory;
+  TemporaryDirectory const& directory;
   // What the transports reported.
   std::vector<std::string>& reports;
 
