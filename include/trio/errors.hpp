@@ -74,7 +74,7 @@ struct BrokenResourceError : std::runtime_error {
 
 // Everything was received and all senders are closed. Mirrors trio.EndOfChannel.
 struct EndOfChannel : std::runtime_error {
-  EndOfChannel() : std::runtime_error("trio: end of channel: all senders are closed") {}
+  EndOfChannel() : std::runtime_error("trio: end of channel: all was received, and nothing more will be sent") {}
 };
 
 }  // namespace trio

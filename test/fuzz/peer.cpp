@@ -48,21 +48,15 @@ int echo(tractor::Context<Numbers>& ctx, int count) {
   return count;
 }
 
-wire::FunctionRef refer_to(tractor::FunctionId const& function) {
-  return {.name = std::string(function.name()),
-          .record = function.offset(),
-          .signature_hash = function.signature_hash()};
-}
-
 wire::FunctionRef choose_function(Input& input) {
   switch (input.choose(5)) {
     case 0:
-      return refer_to(tractor::function_id<twice>());
+      return wire::refer_to(tractor::function_id<twice>());
     case 1:
-      return refer_to(tractor::function_id<forever>());
+      return wire::refer_to(tractor::function_id<forever>());
     case 2:
     case 3:
-      return refer_to(tractor::function_id<echo>());
+      return wire::refer_to(tractor::function_id<echo>());
     default:
       return {.name = input.text(), .record = input.take<std::uint64_t>()};
   }

@@ -360,6 +360,12 @@ TEST_CASE("F17: a stranger, garbage, and a subscriber that talks nonsense distur
     say(std::string("\2", 1));
     say(std::string("\2\xff\xff\xff\xff\xff\xff\xff\xff\xff", 10));
     say(std::string("\0", 1));
+    // One that asks without listening would never be missed.
+    stranger.say(
+        "\2" +
+        std::string(
+            tractor::Bytes(tractor::encode(tractor::wire::Ask{.subscriber = "ghost"})).text()));
+    say(std::string("\0p", 2) + "ghost" + std::string(1, '\0'));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,15 @@ Ints up_to(int end) {
   Ints numbers(static_cast<std::size_t>(end));
   std::iota(numbers.begin(), numbers.end(), 0);
   return numbers;
+}
+
+// A sender that keeps nothing, and three who receive what it sends.
+template <class T> auto to_three() {
+  auto [sender, source] = open_memory_channel<T>(0);
+  auto first = broadcast(std::move(source), 3);
+  auto second = first.subscribe();
+  auto third = first.subscribe();
+  return std::tuple(std::move(sender), std::move(first), std::move(second), std::move(third));
 }
 
 }  // namespace
@@ -115,10 +125,7 @@ TEST_CASE("a receiver exactly as far behind as there is room has missed nothing"
 
 TEST_CASE("when who waits at the source is cancelled, the next takes its place") {
   run([] {
-    auto [sender, source] = open_memory_channel<int>(0);
-    auto first = broadcast(std::move(source), 3);
-    auto second = first.subscribe();
-    auto third = first.subscribe();
+    auto [sender, first, second, third] = to_three<int>();
     trio::CancelScope scope;
     int received = 0;
     trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
@@ -144,10 +151,7 @@ TEST_CASE("a value that was handed over reaches everybody, whatever becomes of w
   for (bool closed : {false, true}) {
     CAPTURE(closed);
     run([&] {
-      auto [sender, source] = open_memory_channel<int>(0);
-      auto first = broadcast(std::move(source), 3);
-      auto second = first.subscribe();
-      auto third = first.subscribe();
+      auto [sender, first, second, third] = to_three<int>();
       trio::CancelScope scope;
       int received = 0;
       trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
@@ -239,10 +243,7 @@ struct Touchy {
 
 TEST_CASE("a value whose copy throws, throws for one receiver, which may ask again") {
   run([] {
-    auto [sender, source] = open_memory_channel<Touchy>(0);
-    auto first = broadcast(std::move(source), 3);
-    auto second = first.subscribe();
-    auto third = first.subscribe();
+    auto [sender, first, second, third] = to_three<Touchy>();
     int received = 0;
     trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
       nursery.start_soon([&] {
@@ -263,10 +264,7 @@ TEST_CASE("a value whose copy throws, throws for one receiver, which may ask aga
 
 TEST_CASE("when who is to take the place is cancelled at once, the one after it does") {
   run([] {
-    auto [sender, source] = open_memory_channel<int>(0);
-    auto first = broadcast(std::move(source), 3);
-    auto second = first.subscribe();
-    auto third = first.subscribe();
+    auto [sender, first, second, third] = to_three<int>();
     trio::CancelScope both;
     int received = 0;
     trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
@@ -294,10 +292,7 @@ TEST_CASE("a task rescheduled by hand keeps no broadcast from serving others or 
   for (bool closed : {false, true}) {
     CAPTURE(closed);
     run([&] {
-      auto [sender, source] = open_memory_channel<int>(0);
-      auto first = broadcast(std::move(source), 3);
-      auto second = first.subscribe();
-      auto third = first.subscribe();
+      auto [sender, first, second, third] = to_three<int>();
       int received = 0;
       trio::open_nursery([&, &to = sender](trio::Nursery& nursery) {
         trio::Task* by_hand = nullptr;

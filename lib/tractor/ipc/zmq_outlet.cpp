@@ -56,7 +56,9 @@ void ZmqOutlet::close(trio::Duration linger) {
 void ZmqOutlet::on_message(std::span<zmq::message_t> parts) {
   std::string_view const text = parts[0].to_string_view();
   if (text.empty() || parts.size() != 1) return;
-  if (text.front() == 0) {
+  if (text.front() == 1) {
+    if (auto const topic = unterminated(text.substr(1))) reader_.on_heard(*topic);
+  } else if (text.front() == 0) {
     if (auto const topic = unterminated(text.substr(1))) reader_.on_unheard(*topic);
   } else if (text.front() == said) {
     reader_.on_said({parts[0].data<std::byte>() + 1, parts[0].size() - 1});

@@ -32,14 +32,6 @@ constexpr std::chrono::seconds last_words_time(10);
 constexpr std::chrono::nanoseconds longest_beat = std::chrono::seconds(1);
 constexpr int beats_in_patience = 5;
 
-wire::FunctionRef refer_to(Entry const& entry) {
-  wire::FunctionRef reference;
-  reference.name = entry.id().name();
-  reference.record = entry.id().offset();
-  reference.signature_hash = entry.id().signature_hash();
-  return reference;
-}
-
 // While a debugger holds a process, it is asked no more often than this whether it still does.
 trio::Duration at_least_a_look(trio::Duration patience) {
   return std::max(patience, trio::Duration(std::chrono::milliseconds(100)));
@@ -72,7 +64,7 @@ std::shared_ptr<Child> Child::spawn(LocalActor& parent, std::string name,
   if (options.log_level) specification.log_level = *options.log_level;
   for (auto const& [key, value] : options.runtime_vars) specification.runtime_vars[key] = value;
   for (Entry const* entry : options.expose.entries())
-    specification.exposed.push_back(refer_to(*entry));
+    specification.exposed.push_back(wire::refer_to(entry->id()));
 
   spawn::Command command;
   command.executable = options.executable;

@@ -196,8 +196,16 @@ void PublisherCore::on_said(std::span<std::byte const> text) {
   }
 }
 
+void PublisherCore::on_heard(std::string_view topic) {
+  if (auto const id = wire::name_in(topic, wire::subscriber_topic)) listening_.emplace(*id);
+}
+
 void PublisherCore::on_unheard(std::string_view topic) {
-  if (auto const id = wire::name_in(topic, wire::subscriber_topic)) forget(std::string(*id));
+  auto const name = wire::name_in(topic, wire::subscriber_topic);
+  if (!name) return;
+  std::string const id(*name);
+  listening_.erase(id);
+  forget(id);
 }
 
 void PublisherCore::on_cancelled() {
@@ -221,6 +229,8 @@ void PublisherCore::on_ask(wire::Ask ask) {
   if (ask.subscriber.empty() || ask.subscriber.size() > longest_id ||
       ask.subscriber.find('\0') != std::string::npos)
     throw DecodeError("tractor: an id that is none");
+  if (!listening_.contains(ask.subscriber))
+    throw DecodeError("tractor: it does not listen to the answer");
   std::sort(ask.subjects.begin(), ask.subjects.end());
   ask.subjects.erase(std::unique(ask.subjects.begin(), ask.subjects.end()), ask.subjects.end());
   auto const [at, is_new] = subscribers_.try_emplace(ask.subscriber);

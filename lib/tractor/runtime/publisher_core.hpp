@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -80,6 +81,7 @@ class PublisherCore final : public std::enable_shared_from_this<PublisherCore>, 
   using Subscribers = std::map<std::string, Known>;
 
   void on_said(std::span<std::byte const> text) override;
+  void on_heard(std::string_view topic) override;
   void on_unheard(std::string_view topic) override;
   void on_cancelled() override;
 
@@ -106,6 +108,8 @@ class PublisherCore final : public std::enable_shared_from_this<PublisherCore>, 
   detail::TopicHandle handle_;
   std::unique_ptr<ipc::Listener> listener_;
   std::unique_ptr<ipc::Outlet> outlet_;
+  // Who listens, under what id. Whoever asks is one of them, or we would never learn of its end.
+  std::set<std::string> listening_;
   Subscribers subscribers_;
   std::uint64_t last_place_ = 0;
   // How many of those lose nothing.

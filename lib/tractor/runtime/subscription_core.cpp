@@ -174,7 +174,7 @@ void SubscriptionCore::on_caught_up() {
 void SubscriptionCore::on_lost(std::string const& reason) {
   // What has come by the link is to be received first: that ends as well.
   if (link_) return;
-  finish(std::make_exception_ptr(TransportClosed(reason)));
+  finish(std::make_exception_ptr(TransportClosed(reason + " (" + about() + ")")));
 }
 
 void SubscriptionCore::connect_link(wire::State const& state) {

@@ -2,6 +2,7 @@
 #include "message.hpp"
 
 #include <tractor/archive.hpp>
+#include <tractor/expose.hpp>
 #include <tractor/wire_errors.hpp>
 
 #include <array>
@@ -20,6 +21,14 @@ template <std::size_t... I> Message make_of_kind(std::size_t kind, std::index_se
 }
 
 }  // namespace
+
+FunctionRef refer_to(FunctionId const& function) {
+  FunctionRef reference;
+  reference.name = function.name();
+  reference.record = function.offset();
+  reference.signature_hash = function.signature_hash();
+  return reference;
+}
 
 Buffer encode_header(Message const& message) {
   OutputArchive archive;

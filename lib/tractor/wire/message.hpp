@@ -26,6 +26,8 @@ template <class Archive> void serialize(Archive& archive, CancelReason& reason) 
 
 namespace tractor {
 
+class FunctionId;
+
 template <class Archive> void serialize(Archive& archive, Cancellation& cancellation) {
   archive(cancellation.canceller, cancellation.of_actor, cancellation.reason);
 }
@@ -90,6 +92,9 @@ struct FunctionRef {
     archive(name, record, signature_hash, signature);
   }
 };
+
+// Without its signature, which is long.
+FunctionRef refer_to(FunctionId const& function);
 
 // What a dialog is.
 enum class Opens : std::uint8_t { call, context };

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: a length of time has a unit
+#include <trio/trio.hpp>
+
+void insist() {
+  trio::fail_after(2, [] {});
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+// expect: a length of time has a unit
+#include <trio/trio.hpp>
+
+void hurry() {
+  trio::move_on_after(2.5, [] {});
+}
