@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "poller.hpp"
 
+#include "sanitizer.hpp"
 #include "task_record.hpp"
 
 #include <trio/errors.hpp>
@@ -35,9 +36,11 @@ std::system_error cannot_wait(int error) {
 int wait_for_events(int epoll, std::array<epoll_event, 64>& events,
                     std::chrono::nanoseconds limit) {
   int const most = static_cast<int>(events.size());
-  timespec const relative = {limit.count() / 1'000'000'000, limit.count() % 1'000'000'000};
-  int const count = epoll_pwait2(epoll, events.data(), most, &relative, nullptr);
-  if (count >= 0 || errno != ENOSYS) return count;
+  if (sanitizer::knows_epoll_pwait2) {
+    timespec const relative = {limit.count() / 1'000'000'000, limit.count() % 1'000'000'000};
+    int const count = epoll_pwait2(epoll, events.data(), most, &relative, nullptr);
+    if (count >= 0 || errno != ENOSYS) return count;
+  }
   auto const rounded = std::chrono::ceil<std::chrono::milliseconds>(limit);
   return epoll_wait(epoll, events.data(), most, static_cast<int>(rounded.count()));
 }

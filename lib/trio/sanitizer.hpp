@@ -36,6 +36,14 @@
 
 namespace trio::detail::sanitizer {
 
+// Unknown to ThreadSanitizer is epoll_pwait2: a signal that comes before it would be kept back until
+// it has returned.
+#ifdef TRIO_TSAN
+inline constexpr bool knows_epoll_pwait2 = false;
+#else
+inline constexpr bool knows_epoll_pwait2 = true;
+#endif
+
 // One side of a switch: what a sanitizer keeps for a stack while it does not run.
 struct Side {
   void const* bottom = nullptr;
