@@ -9,7 +9,7 @@
 
 namespace support {
 
-// What a test program's main returns. Tests that leave a file behind have failed.
+// What a test program's main returns. Tests that leave a temporary file behind have failed.
 inline int run_tests(int argc, char** argv) {
   // A test that has started this program again, perhaps to die of it, looks after it.
   static constexpr char const* is_inside = "TESTS_RUN_INSIDE_TESTS";

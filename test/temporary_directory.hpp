@@ -14,8 +14,9 @@ namespace support {
 // A directory of mode 0700, removed with what is in it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() : path_(std::filesystem::temp_directory_path() / "test-XXXXXX") {
-    if (!mkdtemp(path_.data())) throw std::system_error(errno, std::generic_category(), "mkdtemp");
+  TemporaryDirectory() : path_(std::filesystem::temp_directory_path() / "trio-test-XXXXXX") {
+    if (!mkdtemp(path_.data()))
+      throw std::system_error(errno, std::generic_category(), "cannot make a directory, " + path_);
   }
 
   TemporaryDirectory(TemporaryDirectory const&) = delete;

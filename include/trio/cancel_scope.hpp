@@ -218,11 +218,6 @@ template <class Body> auto move_on_after(Duration timeout, Body&& body) {
   return CancelScope::after(timeout).enter(std::forward<Body>(body));
 }
 
-// Only says how it is written.
-template <detail::Number Length, class Body> void move_on_after(Length, Body&&) {
-  (void)sizeof(detail::number_as_duration<Length>);
-}
-
 namespace detail {
 template <class T> T value_or_too_slow(Outcome<T> outcome) {
   if (outcome.cut_short) throw TooSlowError();
@@ -241,11 +236,6 @@ template <class Body> auto fail_at(Time deadline, Body&& body) {
 // MisuseError outside a task. Mirrors trio.fail_after.
 template <class Body> auto fail_after(Duration timeout, Body&& body) {
   return detail::value_or_too_slow(move_on_after(timeout, std::forward<Body>(body)));
-}
-
-// Only says how it is written.
-template <detail::Number Length, class Body> void fail_after(Length, Body&&) {
-  (void)sizeof(detail::number_as_duration<Length>);
 }
 
 // Runs `body` where no cancellation from outside reaches it: trio's CancelScope(shield=True). Bound

@@ -72,9 +72,11 @@ struct BrokenResourceError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Everything was received and all senders are closed. Mirrors trio.EndOfChannel.
+// Everything was received, and nothing more will be sent. Mirrors trio.EndOfChannel.
 struct EndOfChannel : std::runtime_error {
-  EndOfChannel() : std::runtime_error("trio: end of channel: all was received, and nothing more will be sent") {}
+  EndOfChannel()
+      : std::runtime_error(
+            "trio: end of channel: all was received, and nothing more will be sent") {}
 };
 
 }  // namespace trio

@@ -7,19 +7,6 @@
 
 namespace trio {
 
-namespace detail {
-
-// Instantiated only to speak.
-template <class Number> struct number_as_duration {
-  static_assert(std::is_void_v<Number>,
-                "trio: a length of time has a unit: write 5s or 250ms (using namespace "
-                "std::chrono_literals), or std::chrono::seconds(n)");
-};
-
-template <class T> concept Number = std::is_arithmetic_v<T>;
-
-}  // namespace detail
-
 // A length of time, made implicitly from any std::chrono duration. Too long or too short a one
 // saturates (so std::chrono::hours::max() means for ever) instead of wrapping around.
 class Duration {
@@ -27,6 +14,15 @@ class Duration {
   // Throws std::invalid_argument for a floating-point NaN.
   template <class Rep, class Period> constexpr Duration(std::chrono::duration<Rep, Period> length)
       : value_(saturate(length)) {}
+
+  // A number without a unit is refused with a sentence.
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  constexpr Duration(Number) {
+    static_assert(std::is_void_v<Number>,
+                  "trio: a length of time has a unit: write 5s or 250ms (using namespace "
+                  "std::chrono_literals), or std::chrono::seconds(n)");
+  }
 
   constexpr std::chrono::nanoseconds nanoseconds() const noexcept { return value_; }
 
@@ -115,11 +111,6 @@ Time current_time();
 // Sleep. A checkpoint, always, even for zero. A negative length throws std::invalid_argument.
 // Throws MisuseError outside a task or if someone reschedules the task by hand. Mirrors trio.sleep.
 void sleep(Duration length);
-
-// Only says how it is written.
-template <detail::Number Length> void sleep(Length) {
-  (void)sizeof(detail::number_as_duration<Length>);
-}
 
 // Sleep until `deadline` on the run's clock; a checkpoint even if it has passed. Throws MisuseError
 // outside a task or if someone reschedules the task by hand. Mirrors trio.sleep_until.

@@ -60,8 +60,8 @@ std::vector<SocketAddress> resolve(std::string const& host, std::uint16_t port,
   if (answer.error == EAI_NONAME) {
     answer = to_thread::run({.abandon_on_cancel = true}, look_up, host, port, flags);
   }
-  // Always this machine (RFC 6761), also where neither a file nor a server knows it.
-  if (answer.error != 0 && host == "localhost") answer = look_up("", port, AI_NUMERICHOST);
+  // Everybody's name for this machine (RFC 6761), also where neither a file nor a server has it.
+  if (answer.error != 0 && host == "localhost") answer = look_up("127.0.0.1", port, AI_NUMERICHOST);
   if (answer.error != 0) fail(host, answer);
   return std::move(answer.addresses);
 }

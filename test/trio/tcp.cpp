@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -229,6 +230,37 @@ TEST_CASE("names are looked up, in a thread") {
              address == SocketAddress::ip("::1", 80);
     }));
     CHECK(trio::lowlevel::current_statistics().threads == 1);
+  });
+}
+
+TEST_CASE("hidden: looks up localhost" * doctest::skip()) {
+  trio::run([] {
+    CHECK(trio::resolve("localhost", 80) ==
+          std::vector<SocketAddress>{SocketAddress::ip("127.0.0.1", 80)});
+  });
+}
+
+TEST_CASE("localhost is this machine where neither a file nor a server knows it") {
+  trio::run([] {
+    std::vector<std::string> in_namespace = {"unshare", "--user", "--map-root-user",
+                                             "--mount", "sh",     "-c"};
+    auto const run_there = [&](std::string const& script) {
+      auto command = in_namespace;
+      command.push_back(script);
+      return trio::run_process(std::move(command), {.capture_output = true, .check = false});
+    };
+    std::string const forget =
+        "for file in /etc/hosts /etc/resolv.conf; do "
+        "[ ! -e $file ] || mount --bind /dev/null $file || exit 1; done; ";
+    if (!run_there(forget).status.is_success()) {
+      MESSAGE("not run: no namespace to hide files in");
+      return;
+    }
+    auto const completed =
+        run_there(forget + "exec " + std::filesystem::read_symlink("/proc/self/exe").string() +
+                  " --no-skip '--test-case=hidden: looks up localhost'");
+    CAPTURE(completed.output);
+    CHECK(completed.status.is_success());
   });
 }
 

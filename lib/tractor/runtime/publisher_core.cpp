@@ -230,7 +230,7 @@ void PublisherCore::on_ask(wire::Ask ask) {
       ask.subscriber.find('\0') != std::string::npos)
     throw DecodeError("tractor: an id that is none");
   if (!listening_.contains(ask.subscriber))
-    throw DecodeError("tractor: it does not listen to the answer");
+    throw DecodeError("tractor: an Ask of " + ask.subscriber + ", which listens to no answer");
   std::sort(ask.subjects.begin(), ask.subjects.end());
   ask.subjects.erase(std::unique(ask.subjects.begin(), ask.subjects.end()), ask.subjects.end());
   auto const [at, is_new] = subscribers_.try_emplace(ask.subscriber);
@@ -363,6 +363,7 @@ void PublisherCore::finish() noexcept {
   outlet_->close(linger);
   for (auto& [id, known] : subscribers_)
     if (known.link) known.link->close(linger);
+  listening_.clear();
   subscribers_.clear();
   lossless_ = 0;
   listener_.reset();

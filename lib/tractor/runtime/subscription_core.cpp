@@ -173,7 +173,10 @@ void SubscriptionCore::on_caught_up() {
 
 void SubscriptionCore::on_lost(std::string const& reason) {
   // What has come by the link is to be received first: that ends as well.
-  if (link_) return;
+  if (!link_) lose(reason);
+}
+
+void SubscriptionCore::lose(std::string const& reason) {
   finish(std::make_exception_ptr(TransportClosed(reason + " (" + about() + ")")));
 }
 
@@ -198,13 +201,12 @@ void SubscriptionCore::serve_link(ipc::Link& link) {
         on_item(item.subject, {item.of_subject, item.of_all}, std::move(payload));
       }
     }
-  } catch (TransportClosed const&) {
-    finish(std::current_exception());
+  } catch (TransportClosed const& closed) {
+    lose(closed.what());
   } catch (DecodeError const&) {
     finish(std::current_exception());
   } catch (trio::Cancelled const&) {
-    finish(std::make_exception_ptr(
-        TransportClosed("tractor: the tasks that serve this subscription were cancelled")));
+    lose("tractor: the tasks that serve this subscription were cancelled");
     throw;
   }
 }

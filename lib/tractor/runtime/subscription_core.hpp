@@ -71,6 +71,8 @@ class SubscriptionCore final : public std::enable_shared_from_this<SubscriptionC
   void on_caught_up() override;
   void on_lost(std::string const& reason) override;
 
+  void lose(std::string const& reason);
+
   void on_state(wire::State const& state);
   void on_item(std::string_view subject, ipc::Stamp const& stamp, Buffer item);
   void advance(Track& track, std::uint64_t answered, std::uint64_t published);

@@ -2,6 +2,6 @@
 // expect: a length of time has a unit
 #include <trio/trio.hpp>
 
-void hurry() {
-  trio::move_on_after(2.5, [] {});
+bool hurry() {
+  return trio::move_on_after(2.5, [] {}).cut_short;
 }

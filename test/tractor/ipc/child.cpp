@@ -18,12 +18,12 @@ Child::Child(std::function<void(std::string const&)> const& act) {
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ == 0) {
     close(ends[1]);
-    room_.take_over();
-    std::string endpoint(200, '\0');
-    auto const size = read(ends[0], endpoint.data(), endpoint.size());
-    if (size <= 0) _exit(1);
-    endpoint.resize(static_cast<std::size_t>(size));
     try {
+      room_.take_over();
+      std::string endpoint(200, '\0');
+      auto const size = read(ends[0], endpoint.data(), endpoint.size());
+      if (size <= 0) _exit(1);
+      endpoint.resize(static_cast<std::size_t>(size));
       act(endpoint);
     } catch (...) {
       _exit(1);
