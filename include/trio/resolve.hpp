@@ -30,8 +30,8 @@ enum class ResolveFor {
 
 // The addresses of a host, for TCP: `host` is numeric, or a name, which a thread looks up (see
 // to_thread::run), or empty for this machine. "localhost" is 127.0.0.1 where the system does not
-// know it. A checkpoint. Cancelled: what the thread finds is dropped. Throws ResolveError if there are
-// none, MisuseError outside a task. Mirrors trio.socket.getaddrinfo.
+// know it. A checkpoint. Cancelled: what the thread finds is dropped. Throws ResolveError if there
+// are none, MisuseError outside a task. Mirrors trio.socket.getaddrinfo.
 std::vector<SocketAddress> resolve(std::string const& host, std::uint16_t port,
                                    ResolveFor purpose = ResolveFor::connecting);
 

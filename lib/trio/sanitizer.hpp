@@ -36,8 +36,8 @@
 
 namespace trio::detail::sanitizer {
 
-// Unknown to ThreadSanitizer is epoll_pwait2: a signal that comes before it would be kept back until
-// it has returned.
+// Unknown to ThreadSanitizer is epoll_pwait2: a signal that comes before it would be kept back
+// until it has returned.
 #ifdef TRIO_TSAN
 inline constexpr bool knows_epoll_pwait2 = false;
 #else

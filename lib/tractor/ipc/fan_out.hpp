@@ -30,7 +30,7 @@ class OutletReader {
   // An intake says something.
   virtual void on_said(std::span<std::byte const> text) = 0;
 
-  // An intake has chosen exactly this topic, the first to do so. Told before what it says after that.
+  // The first intake has chosen exactly this topic. Told before what it says after that.
   virtual void on_heard(std::string_view topic) = 0;
 
   // A topic has lost the last who had chosen exactly it: that one has left it, or is gone.
