@@ -30,23 +30,35 @@ void Flusher::run(State& state) {
   } const end{state};
 
   while (!state.stopped) {
+    state.parked = true;
     trio::lowlevel::wait_readable(state.event.get());
+    state.parked = false;
     std::uint64_t count = 0;
-    static_cast<void>(read(state.event.get(), &count, sizeof count));
+    if (std::exchange(state.rung, false))
+      static_cast<void>(read(state.event.get(), &count, sizeof count));
     if (!state.stopped) state.flush();
   }
 }
 
-void Flusher::wake() noexcept {
-  std::uint64_t const one = 1;
-  if (state_) static_cast<void>(write(state_->event.get(), &one, sizeof one));
+void Flusher::wake() {
+  if (!state_) return;
+  if (state_->parked)
+    trio::lowlevel::notify_readable_soon(state_->event.get());
+  else
+    ring(*state_);
 }
 
 void Flusher::stop() noexcept {
   if (!state_) return;
   state_->stopped = true;
-  wake();
+  ring(*state_);
   state_.reset();
+}
+
+void Flusher::ring(State& state) noexcept {
+  std::uint64_t const one = 1;
+  state.rung = true;
+  static_cast<void>(write(state.event.get(), &one, sizeof one));
 }
 
 }  // namespace tractor::runtime

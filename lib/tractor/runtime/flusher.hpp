@@ -26,8 +26,8 @@ class Flusher {
   // Starts its task. Throws std::system_error.
   void start(trio::Nursery& nursery, std::string name, std::function<void()> flush);
 
-  // Has the function called. Not a checkpoint.
-  void wake() noexcept;
+  // Has the function called. Not a checkpoint. Throws std::bad_alloc.
+  void wake();
   // Not any more: ends the task.
   void stop() noexcept;
 
@@ -36,9 +36,14 @@ class Flusher {
     trio::Descriptor event;
     std::function<void()> flush;
     bool stopped = false;
+    // It waits: the run can be asked to wake it, which costs no system call.
+    bool parked = false;
+    // It was told by its descriptor.
+    bool rung = false;
   };
 
   static void run(State& state);
+  static void ring(State& state) noexcept;
 
   std::shared_ptr<State> state_;
 };
