@@ -72,7 +72,7 @@ TEST_CASE("F2: the root learns that one in the middle of its tree was killed, an
   tree.tell_middle(SIGKILL, bound_here(250ms));
   auto const lines = rest_of(tree.program);
   CHECK(tree.program.wait() == 1);
-  CHECK(count(lines, "ended with an error") == 1);
+  CHECK(count(lines, "ended with an error, in an exception group") == 1);
   CHECK(count(lines, "actor node0 (pid " + tree.middle + ") died: killed by signal 9") == 1);
 }
 

@@ -52,13 +52,15 @@ void serve_as_child(runtime::Specification const& specification) {
 }
 
 // Tells people what ended the program; returns the exit code for it.
-int tell(std::exception_ptr const& error, char const* who) noexcept {
+int tell(std::exception_ptr const& error, char const* who, char const* where = "") noexcept {
   if (auto const* interrupted = trio::exception_cast<trio::Interrupted>(error))
     return exit_by_signal + interrupted->signal();
   auto const* group = trio::exception_cast<trio::BaseExceptionGroup>(error);
-  if (group && group->exceptions().size() == 1) return tell(group->exceptions().front(), who);
+  if (group && group->exceptions().size() == 1)
+    return tell(group->exceptions().front(), who, ", in an exception group");
   Look const look = isatty(STDERR_FILENO) ? Look::coloured : Look::plain;
-  std::fprintf(stderr, "tractor: %s ended with an error: %s", who, report(error, look).c_str());
+  std::fprintf(stderr, "tractor: %s ended with an error%s: %s", who, where,
+               report(error, look).c_str());
   auto const* interrupted = group ? group->find<trio::Interrupted>() : nullptr;
   return interrupted ? exit_by_signal + interrupted->signal() : exit_failure;
 }
