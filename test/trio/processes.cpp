@@ -485,7 +485,6 @@ TEST_CASE("a line comes before the program has ended") {
     support::TemporaryDirectory const directory;
     std::string const fifo = directory / "go";
     REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
-    support::AtEnd const removed{[&] { unlink(fifo.c_str()); }};
     trio::FdSendStream go(trio::Descriptor(open(fifo.c_str(), O_RDWR | O_CLOEXEC)));
     // The program waits for what the handler of its first line does.
     run_process(shell("echo ready; read line <" + fifo),

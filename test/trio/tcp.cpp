@@ -242,12 +242,10 @@ TEST_CASE("hidden: looks up localhost" * doctest::skip()) {
 
 TEST_CASE("localhost is this machine where neither a file nor a server knows it") {
   trio::run([] {
-    std::vector<std::string> in_namespace = {"unshare", "--user", "--map-root-user",
-                                             "--mount", "sh",     "-c"};
-    auto const run_there = [&](std::string const& script) {
-      auto command = in_namespace;
-      command.push_back(script);
-      return trio::run_process(std::move(command), {.capture_output = true, .check = false});
+    auto const run_there = [](std::string const& script) {
+      return trio::run_process(
+          {"unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script},
+          {.capture_output = true, .check = false});
     };
     std::string const forget =
         "for file in /etc/hosts /etc/resolv.conf; do "
