@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // Topics between processes, some of which are stopped, killed, or not what they say. E, F and a
 // number stand for the scenarios and faults of the project's list.
+#include "../../lib/tractor/ipc/fan_out.hpp"
+#include "../../lib/tractor/ipc/transport.hpp"
 #include "../../lib/tractor/ipc/zmq_context.hpp"
-#include "../../lib/tractor/ipc/zmq_transport.hpp"
 #include "../../lib/tractor/wire/fan_out.hpp"
 #include "../sanitized.hpp"
+#include "../temporary_directory.hpp"
 #include "fan_out.hpp"
 
 #include <trio/errors.hpp>
@@ -212,6 +214,8 @@ TEST_CASE("a publisher that is killed: its subscribers get an error within a sec
           auto const topic = portal.run<publish_here>();
           auto subscription = topic.subscribe({.overrun = overrun});
           portal.run<publish_numbers>(3);
+          // What was sent before has left before this is answered.
+          portal.run<publish_numbers>(0);
           CHECK(subscription.receive().value == 0);
           // This body is cancelled, as an actor of its nursery dies.
           trio::shielded([&] {
@@ -381,7 +385,7 @@ TEST_CASE("F17: a subscriber that says it has read more than was sent is dropped
     // Whoever asks again before it has come gets no second link.
     stranger.say(std::string("\2").append(tractor::Bytes(tractor::encode(ask)).text()));
     trio::open_nursery([&](trio::Nursery& nursery) {
-      auto const transport = tractor::ipc::make_zmq_transport(nursery, {});
+      auto const transport = tractor::ipc::make_transport(nursery, {});
       auto const link = transport->connect(state.endpoint, state.identity);
       trio::fail_after(5s, [&] {
         link->wait_connected();
@@ -460,9 +464,9 @@ TEST_CASE("F17: a publisher that sends more than there is room for is left") {
     tractor::ipc::ZmqContext context;
     auto impostor = open_impostor(context);
     auto const handle = handle_at(impostor);
+    support::TemporaryDirectory const directory;
     trio::open_nursery([&](trio::Nursery& nursery) {
-      auto const transport =
-          tractor::ipc::make_zmq_transport(nursery, {.kind = tractor::TransportKind::tcp});
+      auto const transport = tractor::ipc::make_transport(nursery, {.directory = directory.path()});
       auto const listener = transport->listen("impostor");
       auto const link = listener->expect("somebody");
       trio::Event left;

@@ -231,24 +231,29 @@ TEST_CASE("F21: a file system that is full is an error with a sentence") {
   CHECK(failed > 0);
 }
 
-TEST_CASE("F21: too little memory for the threads of links is an error, and no abort") {
+TEST_CASE("F21: too little memory, or none for the threads of links, is an error, and no abort") {
   // The address space that a sanitizer takes has no bound.
   if (support::sanitized || support::under_tsan) return;
-  bool is_told = false;
-  for (int mebibytes = 24;; mebibytes += 4) {
-    CAPTURE(mebibytes);
-    REQUIRE(mebibytes < 400);
-    auto const ended = run_in_shell({}, "ulimit -v " + std::to_string(mebibytes << 10) + "; exec " +
-                                            support::program("one_actor"));
-    CAPTURE(ended.errors);
-    if (ended.code == 0) break;
-    // Not even the dynamic linker had enough.
-    if (ended.code == 127) continue;
-    CHECK(ended.code == 1);
-    CHECK(ended.errors.find("tractor: ") != std::string::npos);
-    is_told |= ended.errors.find("cannot start a thread for links") != std::string::npos;
+  for (std::string const arguments : {"", " tcp"}) {
+    CAPTURE(arguments);
+    bool is_told = false;
+    for (int mebibytes = 24;; mebibytes += 4) {
+      CAPTURE(mebibytes);
+      REQUIRE(mebibytes < 400);
+      auto const ended =
+          run_in_shell({}, "ulimit -v " + std::to_string(mebibytes << 10) + "; exec " +
+                               support::program("one_actor") + arguments);
+      CAPTURE(ended.errors);
+      if (ended.code == 0) break;
+      // Not even the dynamic linker had enough.
+      if (ended.code == 127) continue;
+      CHECK(ended.code == 1);
+      CHECK(ended.errors.find("tractor: ") != std::string::npos);
+      is_told |= ended.errors.find("cannot start a thread for links") != std::string::npos;
+    }
+    // Links over Unix sockets have none.
+    CHECK(is_told == !arguments.empty());
   }
-  CHECK(is_told);
 }
 
 TEST_CASE("B6: a program that does not come as far as its main is ActorDied, with its last words") {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "transport_options.hpp"
+
 #include <tractor/buffer.hpp>
+#include <trio/nursery.hpp>
 #include <trio/time.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -101,5 +105,31 @@ class Intake {
   // Idempotent. Nothing is told any more.
   virtual void close() = 0;
 };
+
+// Makes both. Its tasks live in the nursery it was made with, which must outlive everything made
+// here.
+class FanOut {
+ public:
+  FanOut() = default;
+  FanOut(FanOut const&) = delete;
+  FanOut& operator=(FanOut const&) = delete;
+  virtual ~FanOut() = default;
+
+  // Opens an outlet, named `name` where the transport has names. Lets in whoever says `word`;
+  // `queue` messages wait for an intake that is slow. Throws std::system_error or TransportClosed
+  // with a sentence.
+  virtual std::unique_ptr<Outlet> open_outlet(std::string const& name, std::string const& word,
+                                              std::size_t queue, OutletReader& reader) = 0;
+
+  // Begins to connect to the outlet at `endpoint`. Waits for nothing; not a checkpoint.
+  virtual std::unique_ptr<Intake> open_intake(std::string const& endpoint, std::string const& word,
+                                              IntakeReader& reader) = 0;
+
+  // As Transport::process_ends().
+  virtual void process_ends() noexcept = 0;
+};
+
+// By ZeroMQ's PUB/SUB. Throws TransportClosed.
+std::unique_ptr<FanOut> make_fan_out(trio::Nursery& service, TransportOptions options);
 
 }  // namespace tractor::ipc

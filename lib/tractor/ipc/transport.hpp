@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "fan_out.hpp"
+#include "peer_credentials.hpp"
+#include "transport_options.hpp"
 
 #include <tractor/buffer.hpp>
 #include <tractor/errors.hpp>
@@ -12,27 +13,16 @@
 #include <optional>
 #include <string>
 
-#include <sys/types.h>
-
 namespace tractor::ipc {
 
 // Two queues that do not wait for each other: what must overtake bulk data goes by control. Order
 // holds within a lane only.
 enum class Lane : unsigned char { control, data };
 
-// What a message may weigh, header and payload, in bytes: a peer that sends more loses its link.
-inline constexpr std::size_t max_message_size = std::size_t(1) << 30;
-
 // One message as it is carried. Who carries it knows neither part.
 struct Frame {
   Buffer header;
   Buffer payload;
-};
-
-// Who is at the other end, as the kernel says (not the peer).
-struct PeerCredentials {
-  uid_t uid = 0;
-  pid_t pid = 0;
 };
 
 // One session with one peer, from its connecting to its end; never silently resumed. Owned and used
@@ -82,8 +72,8 @@ class Listener {
   virtual std::unique_ptr<Link> expect(std::string const& identity) = 0;
 };
 
-// A way for actors to reach each other. Its tasks live in the nursery it was made with, which must
-// outlive everything made here.
+// A way for actors to reach each other, by links. Its tasks live in the nursery it was made with,
+// which must outlive everything made here.
 class Transport {
  public:
   Transport() = default;
@@ -100,19 +90,14 @@ class Transport {
   virtual std::unique_ptr<Link> connect(std::string const& endpoint,
                                         std::string const& identity) = 0;
 
-  // Opens an outlet, named as a listener is. Lets in whoever says `word`; `queue` messages wait for
-  // an intake that is slow. Throws as listen() does.
-  virtual std::unique_ptr<Outlet> open_outlet(std::string const& name, std::string const& word,
-                                              std::size_t queue, OutletReader& reader) = 0;
-
-  // Begins to connect to the outlet at `endpoint`. Waits for nothing; not a checkpoint.
-  virtual std::unique_ptr<Intake> open_intake(std::string const& endpoint, std::string const& word,
-                                              IntakeReader& reader) = 0;
-
   // The process is about to end, and the peers will have received all that was sent: what is closed
   // from now on need not linger, or even be closed by us. Names in the file system still are
   // removed.
   virtual void process_ends() noexcept = 0;
 };
+
+// A transport of the kind that the options name: over Unix sockets that the run itself reads, or
+// over ZeroMQ. Throws TransportClosed.
+std::unique_ptr<Transport> make_transport(trio::Nursery& service, TransportOptions options);
 
 }  // namespace tractor::ipc

@@ -2,8 +2,6 @@
 #include "zmq_dialled_link.hpp"
 
 #include "linger.hpp"
-#include "peer_address.hpp"
-#include "zmq_property.hpp"
 #include "zmq_socket_options.hpp"
 
 #include <limits>
@@ -11,7 +9,7 @@
 
 namespace tractor::ipc {
 
-ZmqDialledLink::ZmqDialledLink(std::shared_ptr<ZmqContext> context, ZmqOptions const& options,
+ZmqDialledLink::ZmqDialledLink(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
                                trio::Nursery& service, std::string const& endpoint,
                                std::string const& identity)
     : context_(std::move(context)),
@@ -27,7 +25,7 @@ ZmqDialledLink::ZmqDialledLink(std::shared_ptr<ZmqContext> context, ZmqOptions c
 ZmqDialledLink::LaneEnd::LaneEnd(ZmqDialledLink& link, Lane lane)
     : link_(link), lane_(lane), socket_(*link.context_, zmq::socket_type::dealer) {}
 
-void ZmqDialledLink::LaneEnd::connect(ZmqOptions const& options, std::string const& user) {
+void ZmqDialledLink::LaneEnd::connect(TransportOptions const& options, std::string const& user) {
   auto& socket = socket_.raw();
   apply_options(socket, options);
   socket.set(zmq::sockopt::connect_timeout, static_cast<int>(options.handshake_timeout.count()));
@@ -53,7 +51,7 @@ void ZmqDialledLink::LaneEnd::close(std::chrono::milliseconds linger) {
 
 void ZmqDialledLink::LaneEnd::on_message(std::span<zmq::message_t> parts) {
   if (kind_of(parts) != ZmqKind::welcome) return link_.lane_received(lane_, parts);
-  link_.lane_opened(lane_, credentials_in(property(parts[0], "Peer-Address")));
+  link_.lane_opened(lane_);
 }
 
 void ZmqDialledLink::LaneEnd::on_idle() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "transport_options.hpp"
 #include "zmq_context.hpp"
 #include "zmq_link.hpp"
 #include "zmq_monitor.hpp"
 #include "zmq_socket.hpp"
-#include "zmq_transport.hpp"
 
 #include <trio/nursery.hpp>
 #include <trio/time.hpp>
@@ -20,7 +20,7 @@ namespace tractor::ipc {
 class ZmqDialledLink final : public ZmqLink {
  public:
   // Begins to connect. Throws TransportClosed.
-  ZmqDialledLink(std::shared_ptr<ZmqContext> context, ZmqOptions const& options,
+  ZmqDialledLink(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
                  trio::Nursery& service, std::string const& endpoint, std::string const& identity);
 
   ~ZmqDialledLink() override { close(std::chrono::seconds(0)); }
@@ -31,7 +31,7 @@ class ZmqDialledLink final : public ZmqLink {
    public:
     LaneEnd(ZmqDialledLink& link, Lane lane);
 
-    void connect(ZmqOptions const& options, std::string const& user);
+    void connect(TransportOptions const& options, std::string const& user);
 
     bool send(std::span<zmq::message_t> parts) { return socket_.send(parts); }
 

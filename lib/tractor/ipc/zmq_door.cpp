@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "zmq_door.hpp"
 
-#include "peer_address.hpp"
+#include "peer_credentials.hpp"
 #include "quiet_thread.hpp"
 #include "zmq_error.hpp"
 

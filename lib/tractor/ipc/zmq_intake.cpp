@@ -17,7 +17,7 @@ constexpr int unread_messages = 1000;
 
 }  // namespace
 
-ZmqIntake::ZmqIntake(std::shared_ptr<ZmqContext> context, ZmqOptions const& options,
+ZmqIntake::ZmqIntake(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
                      trio::Nursery& service, std::string const& endpoint, std::string const& word,
                      IntakeReader& reader)
     : context_(std::move(context)),

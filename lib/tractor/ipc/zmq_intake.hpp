@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include "fan_out.hpp"
+#include "transport_options.hpp"
 #include "zmq_context.hpp"
 #include "zmq_monitor.hpp"
 #include "zmq_socket.hpp"
-#include "zmq_transport.hpp"
 
 #include <trio/nursery.hpp>
 
@@ -20,8 +20,9 @@ namespace tractor::ipc {
 class ZmqIntake final : public Intake, ZmqReader {
  public:
   // Begins to connect, giving `word`. Throws TransportClosed.
-  ZmqIntake(std::shared_ptr<ZmqContext> context, ZmqOptions const& options, trio::Nursery& service,
-            std::string const& endpoint, std::string const& word, IntakeReader& reader);
+  ZmqIntake(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
+            trio::Nursery& service, std::string const& endpoint, std::string const& word,
+            IntakeReader& reader);
 
   ~ZmqIntake() override { close(); }
 

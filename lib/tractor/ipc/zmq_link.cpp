@@ -60,10 +60,9 @@ void ZmqLink::say_end() {
   }
 }
 
-void ZmqLink::lane_opened(Lane lane, std::optional<PeerCredentials> peer) {
+void ZmqLink::lane_opened(Lane lane) {
   if (state(lane) != State::unopened) return;
   state(lane) = State::open;
-  credentials_ = peer;
   if (state(other(lane)) == State::open) inbox_->set_connected();
 }
 

@@ -23,10 +23,10 @@ class ZmqLink : public Link {
   Frame receive() final;
   void close(trio::Duration linger) final;
 
-  std::optional<PeerCredentials> credentials() const final { return credentials_; }
+  std::optional<PeerCredentials> credentials() const final { return std::nullopt; }
 
   // The peer is there, on this lane.
-  void lane_opened(Lane lane, std::optional<PeerCredentials> peer);
+  void lane_opened(Lane lane);
   // A message, other than those that open a lane.
   void lane_received(Lane lane, std::span<zmq::message_t> parts);
   // The connection is gone, and all that came by it has been told.
@@ -54,7 +54,6 @@ class ZmqLink : public Link {
 
   std::shared_ptr<Inbox> const inbox_ = std::make_shared<Inbox>();
   std::array<State, 2> states_ = {State::unopened, State::unopened};
-  std::optional<PeerCredentials> credentials_;
   bool released_ = false;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "zmq_listener.hpp"
 
-#include "peer_address.hpp"
 #include "zmq_accepted_link.hpp"
 #include "zmq_frame.hpp"
 #include "zmq_listening.hpp"
@@ -38,7 +37,7 @@ zmq::message_t encode(ZmqRoute route) {
 
 }  // namespace
 
-ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, ZmqOptions const& options,
+ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
                          trio::Nursery& service, std::string const& name)
     : context_(std::move(context)),
       options_(options),
@@ -55,7 +54,7 @@ ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, ZmqOptions const& 
                        ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL,
                    service, "connections at " + name,
                    [this](int event, int value) { on_connection_event(event, value); });
-  endpoint_ = listen_at_new_endpoint(socket_.raw(), options_, name, name_);
+  endpoint_ = listen_by_tcp(socket_.raw(), options_);
   socket_.start(service, "reading from all at " + endpoint_, *this);
 }
 
@@ -135,7 +134,7 @@ void ZmqListener::let_in(ZmqRoute route, zmq::message_t const& greeting) {
   link->set_route(lane, route);
   // Its connection may have ended before we knew whose it was.
   if (!say(route, ZmqKind::welcome)) suspects_.push_back(route);
-  link->lane_opened(lane, credentials_in(property(greeting, "Peer-Address")));
+  link->lane_opened(lane);
 }
 
 void ZmqListener::on_idle() {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "unix_listening_socket.hpp"
+#include "transport_options.hpp"
 #include "zmq_context.hpp"
 #include "zmq_frame.hpp"
 #include "zmq_monitor.hpp"
 #include "zmq_socket.hpp"
-#include "zmq_transport.hpp"
 
 #include <trio/nursery.hpp>
 #include <trio/time.hpp>
@@ -31,7 +30,7 @@ using ZmqRoute = std::uint32_t;
 class ZmqListener final : public Listener, ZmqReader {
  public:
   // Throws TransportClosed, std::system_error.
-  ZmqListener(std::shared_ptr<ZmqContext> context, ZmqOptions const& options,
+  ZmqListener(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
               trio::Nursery& service, std::string const& name);
   ~ZmqListener() override;
 
@@ -68,10 +67,9 @@ class ZmqListener final : public Listener, ZmqReader {
 
   // First: the sockets need it to their end.
   std::shared_ptr<ZmqContext> context_;
-  ZmqOptions options_;
+  TransportOptions options_;
   // By which the door tells listeners apart.
   std::string domain_;
-  std::optional<UnixListeningSocket> name_;
   ZmqSocket socket_;
   std::optional<ZmqMonitor> monitor_;
   std::string endpoint_;

@@ -5,19 +5,17 @@
 
 namespace tractor::ipc {
 
-std::string listen_at_new_endpoint(zmq::socket_t& socket, ZmqOptions const& options,
-                                   std::string const& name,
-                                   std::optional<UnixListeningSocket>& file) {
-  if (options.kind == TransportKind::ipc) {
-    file.emplace(options.directory, name);
-    auto const endpoint = "ipc://" + file->path();
-    socket.set(zmq::sockopt::use_fd, file->release());
-    telling("listen at " + endpoint, [&] { socket.bind(endpoint); });
-    return endpoint;
-  }
+std::string listen_by_tcp(zmq::socket_t& socket, TransportOptions const& options) {
   auto const any_port = "tcp://" + options.address + ":*";
   telling("listen at " + any_port, [&] { socket.bind(any_port); });
   return socket.get(zmq::sockopt::last_endpoint);
+}
+
+std::string listen_by_ipc(zmq::socket_t& socket, UnixListeningSocket& listening) {
+  auto const endpoint = "ipc://" + listening.path();
+  socket.set(zmq::sockopt::use_fd, listening.release());
+  telling("listen at " + endpoint, [&] { socket.bind(endpoint); });
+  return endpoint;
 }
 
 }  // namespace tractor::ipc

@@ -11,7 +11,7 @@
 
 namespace tractor::ipc {
 
-ZmqOutlet::ZmqOutlet(std::shared_ptr<ZmqContext> context, ZmqOptions const& options,
+ZmqOutlet::ZmqOutlet(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
                      trio::Nursery& service, std::string const& name, std::string word,
                      std::size_t queue, OutletReader& reader)
     : context_(std::move(context)),
@@ -33,7 +33,9 @@ ZmqOutlet::ZmqOutlet(std::shared_ptr<ZmqContext> context, ZmqOptions const& opti
                                 ? ": refused a stranger: it has no handle of this topic"
                                 : ": refused a stranger: it does not talk as we do"));
       });
-  endpoint_ = listen_at_new_endpoint(socket_.raw(), options, name, name_);
+  endpoint_ = options.kind == TransportKind::ipc
+                  ? listen_by_ipc(socket_.raw(), name_.emplace(options.directory, name))
+                  : listen_by_tcp(socket_.raw(), options);
   socket_.start(service, "listening to subscribers at " + endpoint_, *this);
 }
 

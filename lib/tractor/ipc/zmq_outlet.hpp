@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include "fan_out.hpp"
+#include "transport_options.hpp"
 #include "unix_listening_socket.hpp"
 #include "zmq_context.hpp"
 #include "zmq_monitor.hpp"
 #include "zmq_socket.hpp"
-#include "zmq_transport.hpp"
 
 #include <trio/nursery.hpp>
 
@@ -23,8 +23,9 @@ class ZmqOutlet final : public Outlet, ZmqReader {
  public:
   // `queue`: how many messages may wait for an intake, before it loses some. Throws
   // TransportClosed, std::system_error.
-  ZmqOutlet(std::shared_ptr<ZmqContext> context, ZmqOptions const& options, trio::Nursery& service,
-            std::string const& name, std::string word, std::size_t queue, OutletReader& reader);
+  ZmqOutlet(std::shared_ptr<ZmqContext> context, TransportOptions const& options,
+            trio::Nursery& service, std::string const& name, std::string word, std::size_t queue,
+            OutletReader& reader);
 
   ~ZmqOutlet() override { close(std::chrono::seconds(0)); }
 

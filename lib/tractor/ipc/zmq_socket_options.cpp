@@ -3,7 +3,7 @@
 
 namespace tractor::ipc {
 
-void apply_options(zmq::socket_t& socket, ZmqOptions const& options) {
+void apply_options(zmq::socket_t& socket, TransportOptions const& options) {
   auto const milliseconds = [](std::chrono::milliseconds time) {
     return static_cast<int>(time.count());
   };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "local_actor.hpp"
 
-#include "../ipc/zmq_transport.hpp"
+#include "../ipc/transport.hpp"
 #include "../spawn/exec_spawner.hpp"
 #include "../spawn/inherited_specification.hpp"
 #include "../spawn/lineage.hpp"
@@ -189,6 +189,7 @@ void LocalActor::serve() {
   });
   listener_.reset();
   transport_.reset();
+  fan_out_.reset();
   warden_.reset();
 }
 
@@ -228,6 +229,7 @@ void LocalActor::close() {
   static_cast<void>(trio::move_on_after(flush_patience, [&] { stderr_outlet_.flush(); }));
   if (parent_) {
     transport_->process_ends();
+    if (fan_out_) fan_out_->process_ends();
     parent_->say_goodbye(farewell_patience);
   }
   if (service_) service_->cancel_scope().cancel("the actor has ended");
@@ -312,19 +314,26 @@ void LocalActor::run_deferred() {
   }
 }
 
-ipc::Transport& LocalActor::transport() {
-  if (!transport_) {
-    if (directory_.empty() && transport_kind_ == TransportKind::ipc) {
-      own_directory_ = std::make_unique<runtime::PrivateDirectory>();
-      directory_ = own_directory_->path();
-    }
-    ipc::ZmqOptions options;
-    options.kind = transport_kind_;
-    options.directory = directory_;
-    options.report = [](std::string const& what) { log(LogLevel::warning, what); };
-    transport_ = ipc::make_zmq_transport(service_nursery(), options);
+ipc::TransportOptions LocalActor::transport_options() {
+  if (directory_.empty() && transport_kind_ == TransportKind::ipc) {
+    own_directory_ = std::make_unique<runtime::PrivateDirectory>();
+    directory_ = own_directory_->path();
   }
+  ipc::TransportOptions options;
+  options.kind = transport_kind_;
+  options.directory = directory_;
+  options.report = [](std::string const& what) { log(LogLevel::warning, what); };
+  return options;
+}
+
+ipc::Transport& LocalActor::transport() {
+  if (!transport_) transport_ = ipc::make_transport(service_nursery(), transport_options());
   return *transport_;
+}
+
+ipc::FanOut& LocalActor::fan_out() {
+  if (!fan_out_) fan_out_ = ipc::make_fan_out(service_nursery(), transport_options());
+  return *fan_out_;
 }
 
 spawn::Spawner& LocalActor::spawner() {

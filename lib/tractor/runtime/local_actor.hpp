@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "../ipc/fan_out.hpp"
 #include "../ipc/transport.hpp"
 #include "../spawn/inherited_specification.hpp"
 #include "../spawn/spawner.hpp"
@@ -113,6 +114,8 @@ class LocalActor final : public Actor {
 
   // How messages travel; made when first asked for.
   ipc::Transport& transport();
+  // Begun when first asked for, as most actors never publish. Throws TransportClosed.
+  ipc::FanOut& fan_out();
   // Runs `say` in a task of the service; the actor's end waits for it, for a second at the most.
   // Throws RuntimeFailure when the service has ended.
   void start_farewell(std::string name, std::function<void()> say);
@@ -145,6 +148,7 @@ class LocalActor final : public Actor {
   std::unique_ptr<trio::TaskTreeOnSignal> watch_for_task_trees();
   void keep_warden();
   void await_farewells();
+  ipc::TransportOptions transport_options();
 
   TransportKind transport_kind_ = TransportKind::ipc;
   std::vector<Entry const*> exposed_;
@@ -182,6 +186,7 @@ class LocalActor final : public Actor {
   runtime::StderrOutlet stderr_outlet_{spawn::tree_errors()};
   std::unique_ptr<spawn::Process> warden_;
   std::unique_ptr<ipc::Transport> transport_;
+  std::unique_ptr<ipc::FanOut> fan_out_;
   std::unique_ptr<ipc::Listener> listener_;
   std::shared_ptr<runtime::Peer> parent_;
 };

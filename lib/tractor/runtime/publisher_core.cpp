@@ -71,7 +71,7 @@ PublisherCore::PublisherCore(LocalActor& actor, std::string name, std::string sc
     : actor_(actor),
       queue_(options.queue),
       handle_{std::move(name), actor.id(), {}, make_unique_id(), std::move(schema)},
-      outlet_(actor.transport().open_outlet(make_unique_id(), handle_.word, queue_, *this)) {
+      outlet_(actor.fan_out().open_outlet(make_unique_id(), handle_.word, queue_, *this)) {
   handle_.endpoint = outlet_->endpoint();
 }
 

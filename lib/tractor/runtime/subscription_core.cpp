@@ -48,7 +48,7 @@ SubscriptionCore::SubscriptionCore(LocalActor& actor, detail::TopicHandle handle
       handle_(std::move(handle)),
       options_(std::move(options)),
       id_(make_unique_id()),
-      intake_(actor.transport().open_intake(handle_.endpoint, handle_.word, *this)) {
+      intake_(actor.fan_out().open_intake(handle_.endpoint, handle_.word, *this)) {
   intake_->hear(wire::make_topic(wire::subscriber_topic, id_), ipc::Match::exactly);
   choose(options_.subjects);
   ask();

@@ -5,6 +5,8 @@
 #include "raw_peer.hpp"
 #include "support.hpp"
 
+#include <trio/testing.hpp>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 using namespace ipc_test;
+using tractor::ipc::PacketKind;
 
 namespace {
 
@@ -96,7 +99,7 @@ TEST_CASE("an identity is good for its own listener only, and no longer than its
 }
 
 TEST_CASE("a ZeroMQ peer that does not say who it is, is refused") {
-  play_on_each([](Scene& scene) {
+  play(TransportKind::tcp, [](Scene& scene) {
     Pair pair(scene);
     RawPeer const nobody(scene, pair.listener->endpoint(), "");
     CHECK(contains(next_report(scene), "refused a stranger"));
@@ -105,7 +108,7 @@ TEST_CASE("a ZeroMQ peer that does not say who it is, is refused") {
 }
 
 TEST_CASE("a peer cannot choose what it is called inside") {
-  play_on_each([](Scene& scene) {
+  play(TransportKind::tcp, [](Scene& scene) {
     Pair pair(scene);
     auto const expected = pair.listener->expect("expected");
     RawPeer forger(scene, pair.listener->endpoint(), "expected/c", "somebody/c");
@@ -117,7 +120,7 @@ TEST_CASE("a peer cannot choose what it is called inside") {
 }
 
 TEST_CASE("a peer whose link was closed between door and hall is told the end") {
-  play_on_each([](Scene& scene) {
+  play(TransportKind::tcp, [](Scene& scene) {
     Pair pair(scene);
     auto expected = pair.listener->expect("expected");
     RawPeer control(scene, pair.listener->endpoint(), "expected/c");
@@ -143,28 +146,26 @@ TEST_CASE("a malformed message ends the link of who sent it, and is reported") {
       {std::string(1, '\0'), "", "", "", "", "", "", "many parts"},
       {welcome_kind},
   };
-  for (auto const kind : {TransportKind::ipc, TransportKind::tcp}) {
-    play(kind, [&](Scene& scene) {
-      Pair pair(scene);
-      for (auto const& parts : malformed) {
-        CAPTURE(&parts - malformed.data());
-        auto const link = pair.listener->expect("rude");
-        RawPeer control(scene, pair.listener->endpoint(), "rude/c");
-        RawPeer const data(scene, pair.listener->endpoint(), "rude/d");
-        link->wait_connected();
-        CHECK(control.receive() == welcome_kind);
-        control.send(parts);
-        CHECK(contains(reason_of(*link), "was cut"));
-        CHECK(control.receive() == end_kind);
-        CHECK(contains(next_report(scene), "no message of ours"));
-        Witness(pair).check_unharmed();
-      }
-    });
-  }
+  play(TransportKind::tcp, [&](Scene& scene) {
+    Pair pair(scene);
+    for (auto const& parts : malformed) {
+      CAPTURE(&parts - malformed.data());
+      auto const link = pair.listener->expect("rude");
+      RawPeer control(scene, pair.listener->endpoint(), "rude/c");
+      RawPeer const data(scene, pair.listener->endpoint(), "rude/d");
+      link->wait_connected();
+      CHECK(control.receive() == welcome_kind);
+      control.send(parts);
+      CHECK(contains(reason_of(*link), "was cut"));
+      CHECK(control.receive() == end_kind);
+      CHECK(contains(next_report(scene), "no message of ours"));
+      Witness(pair).check_unharmed();
+    }
+  });
 }
 
 TEST_CASE("an empty second greeting is no harm, nor are frames before the greeting") {
-  play_on_each([](Scene& scene) {
+  play(TransportKind::tcp, [](Scene& scene) {
     Pair pair(scene);
     auto const link = pair.listener->expect("eager");
     RawPeer control(scene, pair.listener->endpoint(), "eager/c");
@@ -238,16 +239,119 @@ TEST_CASE("a peer is admitted while the scheduler is busy") {
   }
 }
 
-TEST_CASE("what listens but does not answer, or answers garbage, is given up in time") {
-  play(TransportKind::ipc, [](Scene& scene) {
+TEST_CASE("over tcp, what listens but does not answer is given up in time") {
+  play(TransportKind::tcp, [](Scene& scene) {
     scene.options.handshake_timeout = 200ms;
     auto const transport = scene.transport();
-    tractor::ipc::UnixListeningSocket const silent(scene.directory.path(), "silent");
-    auto const link = transport->connect("ipc://" + silent.path(), "me");
+    auto const silent = trio::open_tcp_listeners(0, {.host = "127.0.0.1"});
+    auto const link = transport->connect("tcp://" + describe(silent.front().local_address()), "me");
     auto const begin = trio::current_time();
     CHECK_THROWS_AS(link->wait_connected(), TransportClosed);
     CHECK(trio::current_time() - begin >= 150ms);
     CHECK(trio::current_time() - begin < 10s);
+  });
+}
+
+TEST_CASE("on ipc, who does not answer is waited for as long as it listens: it may be busy") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    scene.options.handshake_timeout = 1ms;
+    auto const transport = scene.transport();
+    auto silent = std::make_unique<tractor::ipc::UnixListeningSocket>(scene.directory.path(), "it");
+    auto const link = transport->connect("ipc://" + silent->path(), "me");
+    CHECK(trio::move_on_after(50ms, [&] { link->wait_connected(); }).cut_short);
+    silent.reset();
+    CHECK_THROWS_WITH_AS(link->wait_connected(),
+                         ("tractor: the listener at ipc://" + scene.directory.path() +
+                          "/it went before it had let this process in")
+                             .c_str(),
+                         TransportClosed);
+  });
+}
+
+TEST_CASE("on ipc, what listens but answers garbage is no listener of ours") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    for (std::string const& garbage : {std::string("HTTP/1.1 400 Bad Request\r\n"),
+                                       packet({PacketKind::frame, Lane::data, 0, 0}),
+                                       packet({PacketKind::greeting, Lane::control, 0, 0})}) {
+      auto const path = scene.directory.path() + "/other";
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        nursery.start(
+            trio::serve_unix, [&](trio::SocketStream& stream) { stream.send_all(garbage); }, path);
+        auto const link = transport->connect("ipc://" + path, "me");
+        CHECK_THROWS_WITH_AS(
+            link->wait_connected(),
+            ("tractor: what listens at ipc://" + path + " does not talk as we do").c_str(),
+            TransportClosed);
+        nursery.cancel_scope().cancel();
+      });
+    }
+  });
+}
+
+TEST_CASE("on ipc, a greeting that is none of ours is refused") {
+  auto const hello = greeting("expected");
+  auto const other_version = std::string(hello).replace(hello.find(" 1 "), 3, " 2 ");
+  play(TransportKind::ipc, [&](Scene& scene) {
+    Pair pair(scene);
+    auto const expected = pair.listener->expect("expected");
+    for (std::string const& bytes :
+         {other_version, greeting("expecte"), greeting(""), greeting(std::string(5000, 'x')),
+          packet({PacketKind::greeting, Lane::control, 0, 0}),
+          packet({PacketKind::frame, Lane::control, 0, 0}),
+          packet({PacketKind::large_frame, Lane::control, 0, 1'000'000})}) {
+      CAPTURE(bytes.size());
+      RawStream stranger(pair.listener->endpoint());
+      stranger.write(bytes);
+      CHECK((stranger.read_to_end() == packet({PacketKind::refusal, Lane::control, 0, 0})));
+      CHECK(contains(next_report(scene), "refused a stranger"));
+    }
+    Witness(pair).check_unharmed();
+    auto const dialled = pair.dialling->connect(pair.listener->endpoint(), "expected");
+    dialled->wait_connected();
+  });
+}
+
+TEST_CASE("on ipc, a greeting may come in pieces, and bring along what follows it") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    Pair pair(scene);
+    auto const link = pair.listener->expect("eager");
+    RawStream eager(pair.listener->endpoint());
+    auto const hello = greeting("eager");
+    eager.write(hello.substr(0, 10));
+    trio::testing::wait_all_tasks_blocked();
+    eager.write(hello.substr(10) + packet({PacketKind::frame, Lane::data, 5, 4}, "earlybird") +
+                packet({PacketKind::frame, Lane::control, 3, 4}, "andm"));
+    CHECK(text(link->receive()) == "early|bird");
+    eager.write("ore!");
+    CHECK(text(link->receive()) == "and|more");
+  });
+}
+
+TEST_CASE("on ipc, a peer that breaks the rules loses its link, and nobody else does") {
+  std::vector<std::string> const rude = {
+      "GET / HTTP/1.1\r\n",
+      greeting("rude"),
+      packet({PacketKind::welcome, Lane::control, 0, 0}),
+      packet({PacketKind::refusal, Lane::control, 0, 0}),
+      packet({PacketKind::chunk, Lane::data, 0, 1}, "x"),
+      packet({PacketKind::frame, Lane::data, 0, 1'000'000}),
+      packet({PacketKind::large_frame, Lane::data, 0, ~std::uint64_t(0)}),
+  };
+  play(TransportKind::ipc, [&](Scene& scene) {
+    Pair pair(scene);
+    for (auto const& bytes : rude) {
+      CAPTURE(&bytes - rude.data());
+      auto const link = pair.listener->expect("rude");
+      RawStream peer(pair.listener->endpoint());
+      peer.write(greeting("rude") + packet({PacketKind::frame, Lane::data, 3, 0}, "yes") + bytes);
+      CHECK(text(link->receive()) == "yes|");
+      CHECK(contains(reason_of(*link), "was cut"));
+      CHECK((peer.read_to_end() == packet({PacketKind::welcome, Lane::control, 0, 0}) +
+                                       packet({PacketKind::end, Lane::control, 0, 0})));
+      CHECK(contains(next_report(scene), "no message of ours"));
+      Witness(pair).check_unharmed();
+    }
   });
 }
 

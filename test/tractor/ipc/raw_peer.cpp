@@ -44,6 +44,20 @@ std::string RawPeer::receive() {
   return first;
 }
 
+std::string packet(tractor::ipc::PacketHead const& head, std::string const& text) {
+  auto const bytes = encode(head);
+  return std::string(static_cast<char const*>(static_cast<void const*>(bytes.data())),
+                     bytes.size()) +
+         text;
+}
+
+std::string greeting(std::string const& identity) {
+  auto const text = std::string(tractor::ipc::greeting_word) + identity;
+  return packet({tractor::ipc::PacketKind::greeting, Lane::control,
+                 static_cast<std::uint32_t>(text.size()), 0},
+                text);
+}
+
 RawStream::RawStream(std::string const& endpoint) {
   sockaddr_storage address = {};
   socklen_t size = 0;
@@ -72,11 +86,15 @@ void RawStream::write(std::string const& bytes) {
   ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 
-void RawStream::read_to_end() {
-  std::array<char, 4096> ignored;
-  do {
+std::string RawStream::read_to_end() {
+  std::string all;
+  std::array<char, 4096> some;
+  for (;;) {
     trio::lowlevel::wait_readable(fd_);
-  } while (read(fd_, ignored.data(), ignored.size()) > 0);
+    auto const size = read(fd_, some.data(), some.size());
+    if (size <= 0) return all;
+    all.append(some.data(), static_cast<std::size_t>(size));
+  }
 }
 
 }  // namespace ipc_test

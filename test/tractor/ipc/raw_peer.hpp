@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
+#include "../../../lib/tractor/ipc/packet.hpp"
 #include "../../../lib/tractor/ipc/zmq_socket.hpp"
 #include "support.hpp"
 
@@ -35,7 +36,13 @@ class RawPeer final : tractor::ipc::ZmqReader {
   trio::lowlevel::ParkingLot waiting_;
 };
 
-// A stream socket connected to an endpoint, which knows nothing of ZeroMQ.
+// A packet of a link over a stream of bytes, whatever its head says.
+std::string packet(tractor::ipc::PacketHead const& head, std::string const& text = {});
+
+// The first one of a peer that says it is `identity`.
+std::string greeting(std::string const& identity);
+
+// A stream socket connected to an endpoint, by which anything may be said.
 class RawStream {
  public:
   explicit RawStream(std::string const& endpoint);
@@ -44,8 +51,8 @@ class RawStream {
   ~RawStream();
 
   void write(std::string const& bytes);
-  // Reads until the other end closes. A checkpoint.
-  void read_to_end();
+  // What the other end says until it closes. A checkpoint.
+  std::string read_to_end();
 
  private:
   int fd_;

@@ -24,7 +24,7 @@ std::string reason_of(Link& link) {
 void play(TransportKind kind, std::function<void(Scene&)> const& act) {
   TemporaryDirectory const directory;
   std::vector<std::string> reports;
-  ZmqOptions options;
+  TransportOptions options;
   options.kind = kind;
   options.directory = directory.path();
   options.report = [&reports](std::string const& what) { reports.push_back(what); };

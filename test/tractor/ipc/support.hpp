@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-#include "../../../lib/tractor/ipc/zmq_transport.hpp"
+#include "../../../lib/tractor/ipc/transport.hpp"
 #include "../../temporary_directory.hpp"
 
 #include <trio/trio.hpp>
@@ -35,7 +35,7 @@ using tractor::ipc::Lane;
 using tractor::ipc::Link;
 using tractor::ipc::Listener;
 using tractor::ipc::Transport;
-using tractor::ipc::ZmqOptions;
+using tractor::ipc::TransportOptions;
 
 inline Buffer buffer(std::string_view text) { return Buffer::adopt(std::string(text)); }
 
@@ -54,14 +54,12 @@ std::string reason_of(Link& link);
 // Everything that a case needs, in a run of its own.
 struct Scene {
   trio::Nursery& service;
-  ZmqOptions options;
+  TransportOptions options;
   TemporaryDirectory const& directory;
   // What the transports reported.
   std::vector<std::string>& reports;
 
-  std::unique_ptr<Transport> transport() {
-    return tractor::ipc::make_zmq_transport(service, options);
-  }
+  std::unique_ptr<Transport> transport() { return tractor::ipc::make_transport(service, options); }
 };
 
 // Plays `act` in a run, and ends the service nursery afterwards. Fails if it takes too long.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "peer_address.hpp"
+#include "peer_credentials.hpp"
 
 #include <charconv>
+
+#include <sys/socket.h>
 
 namespace tractor::ipc {
 
@@ -18,6 +20,13 @@ std::optional<unsigned> take_number(std::string_view& text) {
 }
 
 }  // namespace
+
+std::optional<PeerCredentials> credentials_of(int socket) noexcept {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return {};
+  return PeerCredentials{peer.uid, peer.pid};
+}
 
 std::optional<PeerCredentials> credentials_in(std::string_view peer_address) {
   constexpr std::string_view unix_socket = "localhost:";

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+#include "inbox.hpp"
+#include "packet_reader.hpp"
+#include "packet_writer.hpp"
+#include "transport.hpp"
+
+#include <trio/cancel_scope.hpp>
+#include <trio/nursery.hpp>
+#include <trio/socket_stream.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace tractor::ipc {
+
+// What all links of a transport over Unix sockets share.
+struct UnixShared {
+  // Where their tasks live.
+  trio::Nursery& service;
+  TransportOptions options;
+  bool process_ends = false;
+
+  std::size_t largest_frame() const { return static_cast<std::size_t>(options.max_message_size); }
+};
+
+// One end of a link, whichever, and the Unix socket that carries it: read and written by tasks of
+// the service nursery, which keep it alive. For the run's thread only.
+//
+// A frame is written at once if it is the first since the run has looked for input, which suits
+// those who wait for answers. Those after it leave together, when the run looks again.
+class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
+ public:
+  explicit UnixConnection(std::shared_ptr<UnixShared const> shared);
+
+  // One of these two, once.
+
+  // Connects, in the background, to the listener at `path`, saying that we are `identity`.
+  void dial(std::string path, std::string identity);
+  // Begins with a peer that was let in at `endpoint`; `reader` may hold more of what it has sent.
+  void admit(trio::SocketStream stream, PacketReader reader, std::string const& endpoint);
+
+  // As those of Link. Whoever waits must keep this alive.
+
+  void wait_connected() { inbox_.wait_connected(); }
+
+  void send(Lane lane, Frame frame);
+
+  Frame receive() { return inbox_.receive(); }
+
+  void close(trio::Duration linger);
+
+  std::optional<PeerCredentials> credentials() const noexcept { return credentials_; }
+
+  // The link is over, without the peer's doing. What has come may still be received.
+  void fail(std::string reason);
+
+ private:
+  bool is_over() const noexcept { return inbox_.is_finished(); }
+
+  // The tasks.
+  void connect_and_serve(std::string const& path, std::string const& identity);
+  void serve();
+  void write_rest();
+
+  void open(trio::SocketStream stream);
+  void take_whole_packets();
+  void take(Packet packet);
+  void read_some();
+  // What the peer sent breaks the rules.
+  void cut(std::string const& what);
+  void lose();
+  void finish(std::string reason);
+
+  void flush();
+  void lose_reader();
+  void bound_writing();
+  void hang_up();
+
+  std::shared_ptr<UnixShared const> const shared_;
+  // For who reads of it: the endpoint that was dialled, or who has come to ours.
+  std::string peer_;
+  Inbox inbox_;
+  PacketReader reader_;
+  PacketWriter writer_;
+  std::optional<trio::SocketStream> stream_;
+  std::optional<PeerCredentials> credentials_;
+  // How often the run had looked for input when something was written last.
+  std::uint64_t written_at_ = 0;
+  // The socket may hold more than was read.
+  bool more_to_read_ = true;
+  // serve() waits for the socket: the run can be asked to wake it.
+  bool parked_ = false;
+  // Nobody reads at the other end any more.
+  bool unread_ = false;
+  // write_rest() is, or will be, at work, and here.
+  bool writing_ = false;
+  trio::CancelScope* writing_scope_ = nullptr;
+  // Closed, but until then it may be written.
+  std::optional<trio::Time> linger_until_;
+};
+
+}  // namespace tractor::ipc
