@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The streams of contexts: order, ends, back-pressure, and the other policies. D and a number stand
 // for the scenarios of the project's list.
+#include "../temporary_directory.hpp"
 #include "support.hpp"
 
 #include <trio/errors.hpp>
@@ -10,6 +11,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -206,6 +209,34 @@ TEST_CASE("a sender waits where nobody reads: at the window, whichever that is")
       CHECK(stream.receive() == 24);
       stands_at(125);
       ctx.cancel();
+    });
+  });
+}
+
+namespace {
+
+// Goes on without a pause until there is such a file, or for too long.
+bool answers_and_computes(tractor::Context<Numbers>& ctx, std::string const& path) {
+  auto stream = ctx.open_stream();
+  stream.send(stream.receive() + 1);
+  auto const until = std::chrono::steady_clock::now() + 10s;
+  while (!std::filesystem::exists(path))
+    if (std::chrono::steady_clock::now() > until) return false;
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("an answer leaves at once, though its sender goes on to compute") {
+  support::TemporaryDirectory const directory;
+  auto const path = directory.path() + "/heard";
+  with_daemon(tractor::expose<answers_and_computes>, [&](tractor::Portal daemon) {
+    daemon.open_context<answers_and_computes>(path, [&](auto& ctx) {
+      auto stream = ctx.open_stream();
+      stream.send(1);
+      CHECK(stream.receive() == 2);
+      std::ofstream(path) << "yes";
+      CHECK(ctx.result());
     });
   });
 }

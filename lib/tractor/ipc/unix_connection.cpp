@@ -20,6 +20,10 @@ namespace {
 
 constexpr auto serving_cancelled = "tractor: the tasks that serve this link were cancelled";
 
+// What the kernel may hold of what was written, as far as it lets us: the less it is, the more
+// often two processes that pass on much must wait for each other. Bytes.
+constexpr int most_unread = 1 << 20;
+
 // Fails the link, unless it is over, when the task ends that serves it.
 struct ServingEnds {
   UnixConnection& connection;
@@ -75,6 +79,7 @@ void UnixConnection::admit(trio::SocketStream stream, PacketReader reader,
 
 void UnixConnection::open(trio::SocketStream stream) {
   credentials_ = credentials_of(stream.fd());
+  setsockopt(stream.fd(), SOL_SOCKET, SO_SNDBUF, &most_unread, sizeof most_unread);
   stream_ = std::move(stream);
 }
 

@@ -10,6 +10,7 @@
 #include <tractor/wire_errors.hpp>
 #include <trio/detail/guarded.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 #include <trio/nursery.hpp>
 
@@ -75,6 +76,11 @@ void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noe
   } catch (TransportClosed const&) {
     // serve() finds out by itself.
   }
+}
+
+bool Peer::is_first_to_send() {
+  auto const looks = trio::lowlevel::looks_for_input();
+  return std::exchange(first_sent_at_, looks) != looks;
 }
 
 void Peer::flush_later(std::shared_ptr<ContextCore> context) noexcept {
