@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "bare_socket.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string>
@@ -12,8 +13,14 @@
 
 namespace bench {
 
+namespace {
+
+using Piece = std::array<char, 64 * 1024>;
+
+}  // namespace
+
 void echo_by_socket(int fd) {
-  std::array<char, 4096> buffer;
+  Piece buffer;
   for (ssize_t got = 0; (got = read(fd, buffer.data(), buffer.size())) > 0;)
     if (write(fd, buffer.data(), static_cast<std::size_t>(got)) < 0) return;
 }
@@ -35,9 +42,9 @@ BareSocketPeer::~BareSocketPeer() { close(ends_.ours); }
 
 void BareSocketPeer::round_trip(std::span<char const> text) {
   if (write(ends_.ours, text.data(), text.size()) < 0) return;
-  std::array<char, 4096> buffer;
+  Piece buffer;
   for (std::size_t missing = text.size(); missing > 0;) {
-    ssize_t const got = read(ends_.ours, buffer.data(), missing);
+    ssize_t const got = read(ends_.ours, buffer.data(), std::min(missing, buffer.size()));
     if (got <= 0) throw std::system_error(errno, std::generic_category(), "read");
     missing -= static_cast<std::size_t>(got);
   }

@@ -23,6 +23,7 @@ class BareSocketPeer {
   BareSocketPeer& operator=(BareSocketPeer const&) = delete;
   ~BareSocketPeer();
 
+  // Of what the kernel takes at once: 100 kB.
   void round_trip(std::span<char const> text);
 
  private:

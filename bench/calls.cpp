@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Calls to an actor against what carries them: bare libzmq, and a bare pair of sockets, between two
+// Calls to an actor against bare libzmq, and a bare pair of sockets, between two
 // processes.
 #include "bare_process.hpp"
 #include "bare_socket.hpp"

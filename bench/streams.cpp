@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Contexts and their streams against what carries them: bare libzmq between two processes.
+// Contexts and their streams against bare libzmq, and a bare pair of sockets, between two processes.
 #include "bare_process.hpp"
+#include "bare_socket.hpp"
 #include "bare_zmq.hpp"
 
 #include <tractor/tractor.hpp>
@@ -100,6 +101,12 @@ void zmq_round_trip(benchmark::State& state) {
   for (auto _ : state) peer.round_trip(message);
 }
 
+void socketpair_round_trip(benchmark::State& state) {
+  bench::BareSocketPeer peer;
+  std::string const message(size_of(state), 'x');
+  for (auto _ : state) peer.round_trip(message);
+}
+
 void stream_one_way(benchmark::State& state) {
   with_actor([&](tractor::Portal& portal) {
     portal.open_context<take<Texts>>(static_cast<std::size_t>(state.range(1)), [&](auto& ctx) {
@@ -156,6 +163,7 @@ BENCHMARK(thousand_contexts_at_once)->UseRealTime();
 BENCHMARK(stream_round_trip)->Arg(8)->Arg(1024)->Arg(65536)->UseRealTime();
 BENCHMARK(load_round_trip)->Arg(65536)->UseRealTime();
 BENCHMARK(zmq_round_trip)->Arg(8)->Arg(1024)->Arg(65536)->UseRealTime();
+BENCHMARK(socketpair_round_trip)->Arg(8)->Arg(1024)->Arg(65536)->UseRealTime();
 BENCHMARK(stream_one_way)->ArgsProduct({{32, 1024}, {16, 64, 256, 1024}})->UseRealTime();
 BENCHMARK(zmq_one_way)->Arg(32)->Arg(1024)->UseRealTime();
 BENCHMARK(stream_of_loads)->Arg(1 << 20)->UseRealTime();

@@ -11,9 +11,9 @@ namespace tractor {
 
 // How the actors of a tree on one host reach each other.
 enum class TransportKind : unsigned char {
-  // Unix sockets in a private directory.
+  // Unix sockets in a private directory, which each actor's scheduler reads itself.
   ipc,
-  // The loopback interface.
+  // ZeroMQ, over the loopback interface.
   tcp,
 };
 

@@ -38,7 +38,8 @@ class Link {
   // Waits until the peer is there and frames can be sent. A checkpoint. Throws TransportClosed.
   virtual void wait_connected() = 0;
 
-  // Queues a frame; never waits, not a checkpoint. Nothing bounds the queue here: who sends without
+  // Queues a frame, which leaves at once or when the run next looks for input; never waits, not a
+  // checkpoint. Nothing bounds the queue here: who sends without
   // waiting for answers must bound what it sends. Throws TransportClosed.
   virtual void send(Lane lane, Frame frame) = 0;
 
