@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Contexts and their streams against bare libzmq, and a bare pair of sockets, between two processes.
+// Contexts and their streams against bare libzmq, and a bare pair of sockets, between two
+// processes.
 #include "bare_process.hpp"
 #include "bare_socket.hpp"
 #include "bare_zmq.hpp"

@@ -2,6 +2,7 @@
 // What goes wrong when actors start, end, or are called, and whom it concerns. F and a number,
 // where they are faults, stand for the project's table of those; B and F of scenarios for its list
 // of scenarios.
+#include "mark.hpp"
 #include "support.hpp"
 
 #include <tractor/testing.hpp>
@@ -13,14 +14,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <vector>
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -375,24 +374,7 @@ TEST_CASE("B11: a task that fails when its caller has gone concerns nobody else"
 
 namespace {
 
-// A file that an actor removes when it ends as it should.
-class Mark {
- public:
-  Mark() { close(open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)); }
-
-  Mark(Mark const&) = delete;
-  Mark& operator=(Mark const&) = delete;
-
-  ~Mark() { unlink(path_.c_str()); }
-
-  std::string const& path() const noexcept { return path_; }
-
-  bool is_there() const { return access(path_.c_str(), F_OK) == 0; }
-
- private:
-  std::string path_ = std::filesystem::temp_directory_path() / "mark";
-};
-
+// As an actor does when it ends as it should.
 void remove_at_the_end(std::string const& path) {
   tractor::current_actor().lifetime().defer([path] { unlink(path.c_str()); });
 }
@@ -400,7 +382,7 @@ void remove_at_the_end(std::string const& path) {
 }  // namespace
 
 TEST_CASE("F1: a SIGINT in the body ends a daemon with its clean-up, and comes out as it is") {
-  Mark const mark;
+  support::Mark const mark;
   // In place of the test runner's.
   auto const before = signal(SIGINT, SIG_DFL);
   auto const error = thrown_by([&] {
@@ -423,7 +405,7 @@ TEST_CASE("F1: a SIGINT in the body ends a daemon with its clean-up, and comes o
 }
 
 TEST_CASE("F5: a daemon whose nursery waits at its end is ended gracefully when a sibling fails") {
-  Mark const mark;
+  support::Mark const mark;
   Clock::time_point start;
   auto const group = group_thrown_by([&] {
     in_root([&] {

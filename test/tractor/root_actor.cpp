@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "mark.hpp"
 #include "support.hpp"
 
 #include <trio/testing.hpp>
@@ -9,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -190,50 +190,40 @@ void remove_at_end_and_sleep(std::string const& path) {
   trio::sleep_forever();
 }
 
-// A file that a test's actor is to remove.
-struct MarkerFile {
-  std::string path = std::filesystem::temp_directory_path() / "marker";
-
-  MarkerFile() { std::ofstream(path) << "x"; }
-
-  ~MarkerFile() { std::filesystem::remove(path); }
-
-  bool exists() const { return std::filesystem::exists(path); }
-};
 }  // namespace
 
 TEST_CASE("A9: deferred clean-up runs when an actor's task has returned") {
-  MarkerFile const marker;
+  support::Mark const mark;
   in_root([&] {
     tractor::open_nursery(
-        [&](tractor::ActorNursery& nursery) { nursery.run_in_actor<remove_at_end>(marker.path); });
-    CHECK_FALSE(marker.exists());
+        [&](tractor::ActorNursery& nursery) { nursery.run_in_actor<remove_at_end>(mark.path()); });
+    CHECK_FALSE(mark.is_there());
   });
 }
 
 TEST_CASE("A9: deferred clean-up runs when an actor's task has failed, and the error arrives") {
-  MarkerFile const marker;
+  support::Mark const mark;
   auto const group = support::group_thrown_by([&] {
     in_root([&] {
       tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-        nursery.run_in_actor<remove_at_end_and_fail>(marker.path);
+        nursery.run_in_actor<remove_at_end_and_fail>(mark.path());
       });
     });
   });
-  CHECK_FALSE(marker.exists());
+  CHECK_FALSE(mark.is_there());
   REQUIRE(group.find<tractor::RemoteActorError>());
   CHECK(group.find<tractor::RemoteActorError>()->message() == "and then this");
 }
 
 TEST_CASE("A9: deferred clean-up runs when an actor is cancelled, and its calls say so") {
-  MarkerFile const marker;
+  support::Mark const mark;
   in_root([&] {
     tractor::open_nursery([&](tractor::ActorNursery& nursery) {
       auto portal =
           nursery.start_actor("sleeper", tractor::expose<remove_at_end_and_sleep, introspect>);
       trio::open_nursery([&](trio::Nursery& tasks) {
         tasks.start_soon([&] {
-          CHECK_THROWS_AS(portal.run<remove_at_end_and_sleep>(marker.path),
+          CHECK_THROWS_AS(portal.run<remove_at_end_and_sleep>(mark.path()),
                           tractor::ContextCancelled);
         });
         trio::testing::wait_all_tasks_blocked();
@@ -242,7 +232,7 @@ TEST_CASE("A9: deferred clean-up runs when an actor is cancelled, and its calls 
         CHECK(portal.cancel_actor());
       });
     });
-    CHECK_FALSE(marker.exists());
+    CHECK_FALSE(mark.is_there());
   });
 }
 

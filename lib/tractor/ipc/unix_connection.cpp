@@ -217,7 +217,8 @@ void UnixConnection::write_rest() {
   bound_writing();
   static_cast<void>(scope.enter([&] {
     try {
-      for (;;) {
+      // It may have been closed before this has begun.
+      while (stream_->fd() >= 0) {
         trio::lowlevel::wait_writable(stream_->fd());
         auto const written = writer_.write_to(stream_->fd());
         if (written == PacketWriter::Written::some) continue;
@@ -248,8 +249,6 @@ void UnixConnection::close(trio::Duration linger) {
   if (!lingers || !writing_) return hang_up();
   linger_until_ = trio::after(trio::current_time(), linger);
   bound_writing();
-  // serve() has nothing more to do.
-  trio::lowlevel::notify_readable(stream_->fd());
 }
 
 void UnixConnection::bound_writing() {
