@@ -3,6 +3,7 @@
 #include "../../../lib/tractor/ipc/zmq_link.hpp"
 #include "../../sanitized.hpp"
 #include "child.hpp"
+#include "raw_peer.hpp"
 #include "support.hpp"
 
 #include <trio/testing.hpp>
@@ -110,6 +111,39 @@ TEST_CASE("what was sent before a lingering close arrives, though all objects go
         pair.accepting.reset();
       }
       CHECK(count_until_over(staying) == 2 * count);
+    }
+  });
+}
+
+TEST_CASE("on ipc, who sends to a peer that has gone is told so, though it has read nothing yet") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    Pair pair(scene);
+    pair.accepted->send(Lane::data, frame("last", "words"));
+    pair.accepted->close(0s);
+    // The kernel tells by the first.
+    pair.dialled->send(Lane::data, frame("to", "nobody"));
+    CHECK_THROWS_AS(pair.dialled->send(Lane::data, frame("to", "nobody")), TransportClosed);
+    CHECK(text(pair.dialled->receive()) == "last|words");
+    CHECK(reason_of(*pair.dialled) == closed_there);
+  });
+}
+
+TEST_CASE("on ipc, what cannot leave is given up when the linger is over, or the process ends") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    for (bool const process_ends : {false, true}) {
+      CAPTURE(process_ends);
+      auto const transport = scene.transport();
+      auto const listener = transport->listen("here");
+      auto const link = listener->expect("never reads");
+      RawStream peer(listener->endpoint());
+      peer.write(greeting("never reads"));
+      link->wait_connected();
+      link->send(Lane::data, {buffer("much"), Buffer(100'000'000)});
+      trio::testing::wait_all_tasks_blocked();
+      if (process_ends) transport->process_ends();
+      link->close(process_ends ? 1000s : 10ms);
+      if (!process_ends) trio::sleep(10ms);
+      CHECK(trio::fail_after(50s, [&] { return peer.read_to_end(); }).size() < 50'000'000);
     }
   });
 }
