@@ -62,8 +62,11 @@ std::optional<Packet> PacketReader::next() {
     if (!fill_missing()) return {};
     if (auto const lane = std::exchange(coming_, {})) {
       auto& [frame, begun] = *large(*lane);
-      if (begun == frame.payload.size())
-        return Packet{PacketKind::frame, *lane, std::move(std::exchange(large(*lane), {})->frame)};
+      if (begun == frame.payload.size()) {
+        Packet whole{PacketKind::frame, *lane, std::move(frame)};
+        large(*lane).reset();
+        return whole;
+      }
     }
     if (end_ - begin_ < packet_head_size) return {};
     auto const head = decode_head(

@@ -220,10 +220,7 @@ void UnixConnection::write_rest() {
       // It may have been closed before this has begun.
       while (stream_->fd() >= 0) {
         trio::lowlevel::wait_writable(stream_->fd());
-        auto const written = writer_.write_to(stream_->fd());
-        if (written == PacketWriter::Written::some) continue;
-        if (written == PacketWriter::Written::failed) lose_reader();
-        return;
+        if (writer_.write_to(stream_->fd()) != PacketWriter::Written::some) return;
       }
     } catch (trio::ClosedResourceError const&) {
       // There is nothing to be written any more.
@@ -235,11 +232,9 @@ void UnixConnection::write_rest() {
 
 void UnixConnection::close(trio::Duration linger) {
   bool const was_over = is_over();
-  bool const was_connected = inbox_.is_connected();
   inbox_.finish_at_once("tractor: the link was closed at this end");
   // To a peer that has gone, or never came, there is nothing to say.
   if (was_over || !stream_) return;
-  if (!was_connected || unread_) return hang_up();
   writer_.end();
   bool const lingers = linger > std::chrono::seconds(0) && !shared_->process_ends;
   if (lingers)
@@ -259,7 +254,7 @@ void UnixConnection::bound_writing() {
 
 void UnixConnection::fail(std::string reason) {
   if (is_over()) return;
-  if (stream_ && inbox_.is_connected() && !writing_) {
+  if (stream_ && !writing_) {
     writer_.end();
     static_cast<void>(writer_.write_to(stream_->fd()));
   }

@@ -289,6 +289,26 @@ TEST_CASE("on ipc, what listens but answers garbage is no listener of ours") {
   });
 }
 
+TEST_CASE(
+    "on ipc, a listener that goes sends away who has not said who it is, and leaves no task") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    scene.options.handshake_timeout = 1h;
+    auto const transport = scene.transport();
+    auto const tasks = [] {
+      trio::testing::wait_all_tasks_blocked();
+      return trio::lowlevel::current_statistics().tasks_living;
+    };
+    auto const before = tasks();
+    auto listener = transport->listen("here");
+    RawStream silent(listener->endpoint());
+    CHECK(tasks() > before);
+    listener.reset();
+    CHECK(trio::fail_after(10s, [&] { return silent.read_to_end(); }).empty());
+    transport->listen("there").reset();
+    CHECK(tasks() == before);
+  });
+}
+
 TEST_CASE("on ipc, a greeting that is none of ours is refused") {
   auto const hello = greeting("expected");
   auto const other_version = std::string(hello).replace(hello.find(" 1 "), 3, " 2 ");

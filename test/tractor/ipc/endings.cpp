@@ -377,16 +377,19 @@ TEST_CASE("the end of the service nursery is the end of the links") {
     std::unique_ptr<Transport> accepting;
     std::unique_ptr<Listener> listener;
     std::unique_ptr<Link> accepted;
+    std::unique_ptr<Link> waiting;
     std::unique_ptr<Link> dialled;
     trio::open_nursery([&](trio::Nursery& service) {
       accepting = tractor::ipc::make_transport(service, scene.options);
       listener = accepting->listen("here");
       accepted = listener->expect("somebody");
+      waiting = listener->expect("nobody yet");
       dialled = dialling->connect(listener->endpoint(), "somebody");
       dialled->wait_connected();
       service.cancel_scope().cancel();
     });
     CHECK(contains(reason_of(*accepted), "cancelled"));
+    CHECK(contains(reason_of(*waiting), "cancelled"));
     listener.reset();
     CHECK(count_until_over(*dialled) == 0);
   });
