@@ -312,11 +312,15 @@ TEST_CASE(
 TEST_CASE("on ipc, a greeting that is none of ours is refused") {
   auto const hello = greeting("expected");
   auto const other_version = std::string(hello).replace(hello.find(" 1 "), 3, " 2 ");
+  auto const no_greeting =
+      packet({PacketKind::frame, Lane::control,
+              static_cast<std::uint32_t>(hello.size() - tractor::ipc::packet_head_size), 0},
+             hello.substr(tractor::ipc::packet_head_size));
   play(TransportKind::ipc, [&](Scene& scene) {
     Pair pair(scene);
     auto const expected = pair.listener->expect("expected");
     for (std::string const& bytes :
-         {other_version, greeting("expecte"), greeting(""), greeting(std::string(5000, 'x')),
+         {other_version, no_greeting, greeting("expecte"), greeting(""), greeting(std::string(5000, 'x')),
           packet({PacketKind::greeting, Lane::control, 0, 0}),
           packet({PacketKind::frame, Lane::control, 0, 0}),
           packet({PacketKind::large_frame, Lane::control, 0, 1'000'000})}) {
