@@ -215,10 +215,18 @@ TEST_CASE("a sender waits where nobody reads: at the window, whichever that is")
 
 namespace {
 
+struct Answers {
+  using Started = std::string;
+  using ToCallee = int;
+  using ToCaller = int;
+};
+
 // Goes on without a pause until there is such a file, or for too long.
-bool answers_and_computes(tractor::Context<Numbers>& ctx, std::string const& path) {
+bool answers_and_computes(tractor::Context<Answers>& ctx, bool asks, std::string const& path) {
+  ctx.started("here");
   auto stream = ctx.open_stream();
-  stream.send(stream.receive() + 1);
+  if (asks) stream.receive();
+  stream.send(2);
   auto const until = std::chrono::steady_clock::now() + 10s;
   while (!std::filesystem::exists(path))
     if (std::chrono::steady_clock::now() > until) return false;
@@ -228,17 +236,20 @@ bool answers_and_computes(tractor::Context<Numbers>& ctx, std::string const& pat
 }  // namespace
 
 TEST_CASE("an answer leaves at once, though its sender goes on to compute") {
-  support::TemporaryDirectory const directory;
-  auto const path = directory.path() + "/heard";
-  with_daemon(tractor::expose<answers_and_computes>, [&](tractor::Portal daemon) {
-    daemon.open_context<answers_and_computes>(path, [&](auto& ctx) {
-      auto stream = ctx.open_stream();
-      stream.send(1);
-      CHECK(stream.receive() == 2);
-      std::ofstream(path) << "yes";
-      CHECK(ctx.result());
+  for (bool const asks : {true, false}) {
+    CAPTURE(asks);
+    support::TemporaryDirectory const directory;
+    auto const path = directory.path() + "/heard";
+    with_daemon(tractor::expose<answers_and_computes>, [&](tractor::Portal daemon) {
+      daemon.open_context<answers_and_computes>(asks, path, [&](auto& ctx, std::string const&) {
+        auto stream = ctx.open_stream();
+        stream.send(1);
+        CHECK(stream.receive() == 2);
+        std::ofstream(path) << "yes";
+        CHECK(ctx.result());
+      });
     });
-  });
+  }
 }
 
 TEST_CASE("a window may be as large as its type allows: the peer does not take it for an attack") {

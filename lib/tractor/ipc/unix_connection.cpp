@@ -20,6 +20,9 @@ namespace {
 
 constexpr auto serving_cancelled = "tractor: the tasks that serve this link were cancelled";
 
+// How many frames may each cost a call before the run looks for input again.
+constexpr int writes_at_once = 4;
+
 // What the kernel may hold of what was written, as far as it lets us: the less it is, the more
 // often two processes that pass on much must wait for each other. Bytes.
 constexpr int most_unread = 1 << 20;
@@ -171,7 +174,9 @@ void UnixConnection::send(Lane lane, Frame frame) {
     throw TransportClosed("tractor: the connection to the other end of the link is gone");
   writer_.push(lane, std::move(frame));
   if (writing_) return;
-  if (writer_.is_due() || written_at_ != trio::lowlevel::looks_for_input())
+  auto const looks = trio::lowlevel::looks_for_input();
+  if (std::exchange(looks_, looks) != looks) sent_at_once_ = 0;
+  if (writer_.is_due() || sent_at_once_++ < writes_at_once)
     flush();
   else if (parked_)
     trio::lowlevel::notify_readable_soon(stream_->fd());
@@ -179,7 +184,6 @@ void UnixConnection::send(Lane lane, Frame frame) {
 
 void UnixConnection::flush() {
   if (writing_ || writer_.empty()) return;
-  written_at_ = trio::lowlevel::looks_for_input();
   switch (writer_.write_to(stream_->fd())) {
     case PacketWriter::Written::all:
       break;

@@ -29,8 +29,9 @@ struct UnixShared {
 // One end of a link, whichever, and the Unix socket that carries it: read and written by tasks of
 // the service nursery, which keep it alive. For the run's thread only.
 //
-// A frame is written at once if it is the first since the run has looked for input, which suits
-// those who wait for answers. Those after it leave together, when the run looks again.
+// The first few frames since the run has looked for input are written at once: somebody may wait
+// for them, and who has sent them may go on to compute. Those after them leave together, when the
+// run looks again.
 class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
  public:
   explicit UnixConnection(std::shared_ptr<UnixShared const> shared);
@@ -87,8 +88,10 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
   PacketWriter writer_;
   std::optional<trio::SocketStream> stream_;
   std::optional<PeerCredentials> credentials_;
-  // How often the run had looked for input when something was written last.
-  std::uint64_t written_at_ = 0;
+  // How often the run had looked for input when a frame was sent last, and how many have left at
+  // once since.
+  std::uint64_t looks_ = 0;
+  int sent_at_once_ = 0;
   // The socket may hold more than was read.
   bool more_to_read_ = true;
   // serve() waits for the socket: the run can be asked to wake it.

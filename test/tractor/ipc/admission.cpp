@@ -320,8 +320,8 @@ TEST_CASE("on ipc, a greeting that is none of ours is refused") {
     Pair pair(scene);
     auto const expected = pair.listener->expect("expected");
     for (std::string const& bytes :
-         {other_version, no_greeting, greeting("expecte"), greeting(""), greeting(std::string(5000, 'x')),
-          packet({PacketKind::greeting, Lane::control, 0, 0}),
+         {other_version, no_greeting, greeting("expecte"), greeting(""),
+          greeting(std::string(5000, 'x')), packet({PacketKind::greeting, Lane::control, 0, 0}),
           packet({PacketKind::frame, Lane::control, 0, 0}),
           packet({PacketKind::large_frame, Lane::control, 0, 1'000'000})}) {
       CAPTURE(bytes.size());
