@@ -124,6 +124,11 @@ class Bytes {
 
   bool empty() const noexcept { return bytes().empty(); }
 
+  // As those of bytes().
+  std::byte const* begin() const noexcept { return data(); }
+
+  std::byte const* end() const noexcept { return data() + size(); }
+
   // Valid as long as a Bytes shares them. None after a move from this.
   std::span<std::byte const> bytes() const noexcept {
     return whole_ ? bytes_ : std::span<std::byte const>{};

@@ -87,6 +87,8 @@ template <class P, class Dialog, class Body> consteval auto finished_by() {
     return FinishedResult<P, void>();
 }
 
+[[noreturn]] void throw_context_was_cut_short();
+
 // What a body returns whose context may end before it: nothing, an optional, or a value, without
 // which it throws.
 template <class Result, class Run> Result result_of_body(Run run) {
@@ -100,7 +102,7 @@ template <class Result, class Run> Result result_of_body(Run run) {
     if constexpr (trio::detail::IsOptional<Result>::value) {
       return result ? std::move(*result) : Result();
     } else {
-      if (!result) trio::detail::throw_body_was_cut_short();
+      if (!result) throw_context_was_cut_short();
       return std::move(*result);
     }
   }
@@ -159,8 +161,8 @@ class Portal {
   // does, or ContextCancelled; before the body begins, if F fails before its started(). If the body
   // throws or is cancelled, F is cancelled, and its end awaited (see CallOptions); what the body
   // threw goes on. A ContextCancelled that comes of ctx.cancel() is not thrown; a body that
-  // returns a value and is cut short by that makes this throw MisuseError, see
-  // trio::open_nursery. A checkpoint. Throws CallRefused, ActorDied, TransportClosed and so on as
+  // returns a value and is cut short by that makes this throw MisuseError: let it return void or a
+  // std::optional. A checkpoint. Throws CallRefused, ActorDied, TransportClosed and so on as
   // run() does. Mirrors tractor's Portal.open_context.
   template <auto F, class... A> auto open_context(A&&... arguments_and_body) const {
     if constexpr (sizeof...(A) == 0)

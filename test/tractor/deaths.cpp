@@ -632,6 +632,14 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "SIGTERM to all: the root exits by it, though an actor that it ended was heard of first") {
+  Program program("tree", {"group"}, Streams::errors_read);
+  program.read("tree ", 1);
+  CHECK_FALSE(program.read_line());
+  CHECK(program.wait() == 128 + SIGTERM);
+}
+
 TEST_CASE("ctrl-C at the terminal tears the tree down cleanly, once, and a second one hurries it") {
   {
     Program program("tree", {"idle", "2", "2"}, Streams::terminal);

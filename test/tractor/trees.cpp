@@ -166,11 +166,19 @@ TEST_CASE("F3: SIGINT ends a tree whose actors are children of a task beside the
 
 TEST_CASE("F6: one SIGINT ends a stubborn tree too, by force, when its bounds have passed") {
   Program program("tree", {"stubborn", "2"}, Streams::errors_read);
+  Program another("tree", {"stubborn", "1"}, Streams::errors_read);
   program.read("pid ", 3);
+  another.read("pid ", 2);
   auto const start = Clock::now();
   program.signal(SIGINT);
+  // A second SIGTERM is no more than the first.
+  another.signal(SIGTERM);
+  another.read("will not end", 1);
+  another.signal(SIGTERM);
   auto const lines = rest_of(program);
   CHECK(program.wait() == 128 + SIGINT);
+  CHECK(count(rest_of(another), "sending SIGKILL") == 1);
+  CHECK(another.wait() == 128 + SIGTERM);
   // ActorOptions::cancel_timeout and terminate_timeout.
   CHECK(Clock::now() - start >= 4s);
   CHECK(Clock::now() - start <= bound_here(5s));

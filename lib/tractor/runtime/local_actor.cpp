@@ -284,11 +284,12 @@ void LocalActor::watch_signals() {
   signal_watch_ = &watch;
   for (;;) {
     int const signal = watch.wait();
-    // The first may be one that all of the group got.
-    if (std::exchange(pressed_, true))
-      hurry();
-    else
+    // Who sends a second SIGTERM most often means the first: timeout(1) sends one to the process
+    // and one to its group. Whoever has no patience left sends SIGINT, or SIGKILL.
+    if (!std::exchange(pressed_, true))
       ended_by_signal_ = signal;
+    else if (signal != SIGTERM || ended_by_signal_ != SIGTERM)
+      hurry();
     // A SIGINT is trio's to raise, in the main task.
     if (signal != SIGTERM) continue;
     trio::CancelReason const reason{trio::CancelSource::interrupt, {}, "SIGTERM"};

@@ -4,6 +4,7 @@
 
 #include <tractor/portal.hpp>
 #include <trio/cancel_scope.hpp>
+#include <trio/errors.hpp>
 #include <trio/lowlevel.hpp>
 
 #include <chrono>
@@ -34,6 +35,12 @@ ActorId const& Portal::actor() const { return peer_->id(); }
 std::size_t Portal::open_calls() const { return peer_->open_calls(); }
 
 std::size_t Portal::open_tasks() const { return peer_->open_tasks(); }
+
+void detail::throw_context_was_cut_short() {
+  throw trio::MisuseError(
+      "tractor: the body of a context was cut short, as the context was cancelled, before it had "
+      "returned its value; let it return void or a std::optional");
+}
 
 std::span<std::byte const> detail::wait_for_result(runtime::Outcome& outcome) {
   if (trio::lowlevel::in_task())

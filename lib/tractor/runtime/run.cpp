@@ -13,6 +13,7 @@
 #include <trio/detail/guarded.hpp>
 #include <trio/errors.hpp>
 #include <trio/exception_group.hpp>
+#include <trio/lowlevel.hpp>
 #include <trio/run.hpp>
 
 #include <cstdio>
@@ -117,10 +118,16 @@ void detail::open_root_actor(RootOptions const& options, std::function<void()> c
   trio::CancelScope scope;
   actor->set_body(&scope);
   auto const error = trio::detail::caught_from([&] { static_cast<void>(scope.enter(body)); });
+  // A signal may have gone to the whole group, and others said that it has ended them before we
+  // were told of ours.
+  while (actor->is_pressed() && actor->ended_by_signal() == 0)
+    trio::lowlevel::cancel_shielded_checkpoint();
   actor->set_body(nullptr);
   actor->end();
-  if (error) std::rethrow_exception(error);
-  if (scope.cancelled_caught()) throw trio::Interrupted(actor->ended_by_signal());
+  int const signal = actor->ended_by_signal();
+  bool const was_cancelled = error && !trio::split<ContextCancelled>(error).rest;
+  if (error && !(signal != 0 && was_cancelled)) std::rethrow_exception(error);
+  if (was_cancelled || scope.cancelled_caught()) throw trio::Interrupted(signal);
 }
 
 }  // namespace tractor

@@ -7,9 +7,11 @@
 //   held: as busy, and a copy of the root, "holder N", has the root's descriptors
 //   loud: writes a lot to standard error first
 //   stubborn: says so, and takes for ever to clean up
-// In two modes it is a tree of another kind:
+// In three modes it is a tree of another kind:
 //   side_task: the actors are children of a task beside the body, all at one level
 //   prints: the middle one of three, one above the other, prints the task tree
+//   group: one actor, which SIGTERM ends before the root, to which it comes as well, is told of its
+//   own
 // Everybody says "cleaned up" when it is told to end.
 #include <tractor/tractor.hpp>
 
@@ -107,6 +109,25 @@ void print_from_the_middle() {
       [](tractor::ActorNursery& nursery) { nursery.run_in_actor<print_from_here>(); });
 }
 
+struct Nothing {};
+
+void ends_by_a_signal(tractor::Context<Nothing>&) {
+  raise(SIGTERM);
+  trio::sleep_forever();
+}
+
+void hear_of_a_signal_first() {
+  tractor::open_nursery([](tractor::ActorNursery& nursery) {
+    auto const actor = nursery.start_actor("first", tractor::expose<ends_by_a_signal>);
+    try {
+      actor.open_context<ends_by_a_signal>([](auto& ctx) { ctx.result(); });
+    } catch (tractor::ContextCancelled const&) {
+      raise(SIGTERM);
+      throw;
+    }
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -118,6 +139,7 @@ int main(int argc, char** argv) {
     if (mode == "root_helper") start_helper(false);
     if (mode == "side_task") return grow_in_side_task(widths);
     if (mode == "prints") return print_from_the_middle();
+    if (mode == "group") return hear_of_a_signal_first();
     grow(mode, widths);
   });
 }
