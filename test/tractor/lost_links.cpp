@@ -192,17 +192,20 @@ TEST_CASE("X3: a subscriber loses a publisher that is stopped, in the bound that
     bool lost = false;
     auto const group = group_thrown_by([&] {
       in_root({.transport = kind}, [&] {
-        tractor::open_nursery([&](tractor::ActorNursery& nursery) {
-          auto const subscriber = nursery.start_actor("subscriber", tractor::expose<loses>);
-          auto const publisher =
-              nursery.start_actor("publisher", {.expose = tractor::expose<stop_once_subscribed_to>,
-                                                .unresponsive_after = 500ms * process_slowness});
-          auto const start = Clock::now();
-          publisher.open_context<stop_once_subscribed_to>(
-              [&](auto& /*ctx*/, tractor::Topic<int> const& topic) {
-                trio::shielded([&] { lost = subscriber.run<loses>(topic); });
-                CHECK(Clock::now() - start <= bound_here(1s));
-              });
+        // Of its own, or it would be cancelled when the publisher dies.
+        tractor::open_nursery([&](tractor::ActorNursery& bystanders) {
+          auto const subscriber = bystanders.start_actor("subscriber", tractor::expose<loses>);
+          tractor::open_nursery([&](tractor::ActorNursery& nursery) {
+            auto const publisher = nursery.start_actor(
+                "publisher", {.expose = tractor::expose<stop_once_subscribed_to>,
+                              .unresponsive_after = 500ms * process_slowness});
+            auto const start = Clock::now();
+            publisher.open_context<stop_once_subscribed_to>(
+                [&](auto& /*ctx*/, tractor::Topic<int> const& topic) {
+                  trio::shielded([&] { lost = subscriber.run<loses>(topic); });
+                  CHECK(Clock::now() - start <= bound_here(1s));
+                });
+          });
         });
       });
     });
