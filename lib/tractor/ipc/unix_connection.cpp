@@ -239,13 +239,13 @@ void UnixConnection::close(trio::Duration linger) {
   inbox_.finish_at_once("tractor: the link was closed at this end");
   // To a peer that has gone, or never came, there is nothing to say.
   if (was_over || !stream_) return;
+  if (linger <= std::chrono::seconds(0) || shared_->process_ends) {
+    say_end();
+    return hang_up();
+  }
   writer_.end();
-  bool const lingers = linger > std::chrono::seconds(0) && !shared_->process_ends;
-  if (lingers)
-    flush();
-  else if (!writing_)
-    static_cast<void>(writer_.write_to(stream_->fd()));
-  if (!lingers || !writing_) return hang_up();
+  flush();
+  if (!writing_) return hang_up();
   linger_until_ = trio::after(trio::current_time(), linger);
   bound_writing();
 }
@@ -258,11 +258,13 @@ void UnixConnection::bound_writing() {
 
 void UnixConnection::fail(std::string reason) {
   if (is_over()) return;
-  if (stream_ && !writing_) {
-    writer_.end();
-    static_cast<void>(writer_.write_to(stream_->fd()));
-  }
+  if (stream_) say_end();
   finish(std::move(reason));
+}
+
+void UnixConnection::say_end() {
+  writer_.end();
+  if (!writing_) static_cast<void>(writer_.write_to(stream_->fd()));
 }
 
 void UnixConnection::finish(std::string reason) {

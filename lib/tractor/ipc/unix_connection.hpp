@@ -78,6 +78,8 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
   void flush();
   void lose_reader();
   void bound_writing();
+  // As far as it can be said at once.
+  void say_end();
   void hang_up();
 
   std::shared_ptr<UnixShared const> const shared_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include "unix_connection.hpp"
-#include "unix_listening_socket.hpp"
 
 #include <trio/cancel_scope.hpp>
 #include <trio/socket_listener.hpp>
