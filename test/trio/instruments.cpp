@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "child_process.hpp"
+#include "../child_process.hpp"
 #include "support.hpp"
 
 #include <cstddef>

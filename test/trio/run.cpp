@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../child_process.hpp"
 #include "../sanitized.hpp"
-#include "child_process.hpp"
 #include "support.hpp"
 
 #include <cstddef>

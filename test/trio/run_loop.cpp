@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The order of things within a pass of the run loop, and the protocol of parking.
-#include "child_process.hpp"
-#include "refused_calls.hpp"
+#include "../child_process.hpp"
+#include "../refused_calls.hpp"
 #include "support.hpp"
 
 #include <csignal>

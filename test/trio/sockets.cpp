@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../no_more_descriptors.hpp"
 #include "open_descriptors.hpp"
 #include "stream_kinds.hpp"
 
@@ -15,7 +16,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,27 +57,6 @@ void leave_socket_at(std::string const& path) {
   REQUIRE(bind(dead.get(), address.get(), address.length()) == 0);
   REQUIRE(listen(dead.get(), 1) == 0);
 }
-
-// Lets the process have no more descriptors than it has now.
-class NoMoreDescriptors {
- public:
-  NoMoreDescriptors() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit now = before_;
-    // The lowest number that is free.
-    trio::Descriptor const next(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    now.rlim_cur = static_cast<rlim_t>(next.get());
-    setrlimit(RLIMIT_NOFILE, &now);
-  }
-
-  NoMoreDescriptors(NoMoreDescriptors const&) = delete;
-  NoMoreDescriptors& operator=(NoMoreDescriptors const&) = delete;
-
-  ~NoMoreDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_;
-};
 
 }  // namespace
 

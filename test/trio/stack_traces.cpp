@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../../lib/trio/frame_kind.hpp"
 #include "../../lib/trio/throw_site.hpp"
-#include "child_process.hpp"
+#include "../child_process.hpp"
 #include "support.hpp"
 
 #include <trio/stack_trace.hpp>

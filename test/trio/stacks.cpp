@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../../lib/trio/stack.hpp"
+#include "../child_process.hpp"
+#include "../refused_calls.hpp"
 #include "../sanitized.hpp"
-#include "child_process.hpp"
-#include "refused_calls.hpp"
 
 #include <trio/testing.hpp>
 #include <trio/trio.hpp>
