@@ -106,8 +106,8 @@ class Intake {
   virtual void close() = 0;
 };
 
-// Makes both. Its tasks live in the nursery it was made with, which must outlive everything made
-// here.
+// Makes outlets and intakes. Its tasks live in the nursery it was made with, which must outlive
+// everything made here.
 class FanOut {
  public:
   FanOut() = default;

@@ -297,7 +297,7 @@ void ContextCore::send_now_or_with_more(Buffer item) {
   }
   unsent_bytes_ += item.size() + sizeof(wire::ItemSize);
   unsent_.push_back(std::move(item));
-  if (unsent_bytes_ >= enough_to_send || peer_->is_first_to_send())
+  if (unsent_bytes_ >= enough_to_send || peer_->take_first_turn())
     flush_items();
   else if (unsent_.size() == 1)
     peer_->flush_later(shared_from_this());

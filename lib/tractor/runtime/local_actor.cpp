@@ -315,7 +315,7 @@ void LocalActor::run_deferred() {
   }
 }
 
-ipc::TransportOptions LocalActor::transport_options() {
+ipc::TransportOptions LocalActor::prepare_transport() {
   if (directory_.empty() && transport_kind_ == TransportKind::ipc) {
     own_directory_ = std::make_unique<runtime::PrivateDirectory>();
     directory_ = own_directory_->path();
@@ -328,12 +328,12 @@ ipc::TransportOptions LocalActor::transport_options() {
 }
 
 ipc::Transport& LocalActor::transport() {
-  if (!transport_) transport_ = ipc::make_transport(service_nursery(), transport_options());
+  if (!transport_) transport_ = ipc::make_transport(service_nursery(), prepare_transport());
   return *transport_;
 }
 
 ipc::FanOut& LocalActor::fan_out() {
-  if (!fan_out_) fan_out_ = ipc::make_fan_out(service_nursery(), transport_options());
+  if (!fan_out_) fan_out_ = ipc::make_fan_out(service_nursery(), prepare_transport());
   return *fan_out_;
 }
 

@@ -148,7 +148,8 @@ class LocalActor final : public Actor {
   std::unique_ptr<trio::TaskTreeOnSignal> watch_for_task_trees();
   void keep_warden();
   void await_farewells();
-  ipc::TransportOptions transport_options();
+  // Makes the directory of a tree that has none yet.
+  ipc::TransportOptions prepare_transport();
 
   TransportKind transport_kind_ = TransportKind::ipc;
   std::vector<Entry const*> exposed_;

@@ -78,9 +78,9 @@ void Peer::try_send(Lane lane, wire::Message const& message, Buffer payload) noe
   }
 }
 
-bool Peer::is_first_to_send() {
+bool Peer::take_first_turn() {
   auto const looks = trio::lowlevel::looks_for_input();
-  return std::exchange(first_sent_at_, looks) != looks;
+  return std::exchange(first_turn_at_, looks) != looks;
 }
 
 void Peer::flush_later(std::shared_ptr<ContextCore> context) noexcept {

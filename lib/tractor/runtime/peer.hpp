@@ -127,9 +127,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void send(ipc::Lane lane, wire::Message const& message, Buffer payload = {});
   // The same, if the link is not over.
   void try_send(ipc::Lane lane, wire::Message const& message, Buffer payload = {}) noexcept;
-  // Whether nobody has asked since the run has looked for input. Who is the first need not wait for
-  // more that could travel with it: its reader may be waiting for just this.
-  bool is_first_to_send();
+  // Whether nobody has taken a turn since the run has looked for input. Who is the first need not
+  // wait for more that could travel with it: its reader may be waiting for just this.
+  bool take_first_turn();
   // Has the context flush when no task is ready any more.
   void flush_later(std::shared_ptr<ContextCore> context) noexcept;
 
@@ -228,8 +228,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   // Of both sides' making; how many are ours.
   std::unordered_map<std::uint64_t, std::shared_ptr<ContextCore>> contexts_;
   std::size_t opened_contexts_ = 0;
-  // How often the run had looked when the first has asked.
-  std::uint64_t first_sent_at_ = 0;
+  // How often the run had looked when the first turn was taken.
+  std::uint64_t first_turn_at_ = 0;
   Flusher flusher_;
   // Those that are to flush.
   std::vector<std::shared_ptr<ContextCore>> unflushed_;
