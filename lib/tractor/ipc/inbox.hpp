@@ -10,6 +10,9 @@
 
 namespace tractor::ipc {
 
+// Why a link is over whose service nursery has ended.
+inline constexpr auto serving_cancelled = "tractor: the tasks that serve this link were cancelled";
+
 // The receiving side of a link: what has arrived and was not yet received, and whether more may
 // come. A link shares it with the tasks that wait in it, which may see it closed and destroyed.
 class Inbox {

@@ -4,8 +4,9 @@
 #include <tractor/wire_errors.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <string>
+#include <system_error>
 #include <utility>
 
 namespace tractor::ipc {
@@ -15,11 +16,48 @@ namespace {
 // More would only be copied more often: what is large and has begun is read to its place.
 constexpr std::size_t store_size = 2 * (packet_head_size + largest_whole_frame);
 
-[[noreturn]] void fail(std::string const& what) { throw DecodeError("tractor: " + what); }
+// What a call reads of a large payload at the most: a peer that writes as fast must not keep the
+// scheduler from others.
+constexpr std::size_t most_at_once = 1024 * 1024;
+
+[[noreturn]] void fail(char const* what) { throw DecodeError(what); }
+
+bool may_carry(PacketHead const& head) noexcept {
+  switch (head.kind) {
+    case PacketKind::frame:
+      return true;
+    case PacketKind::greeting:
+      return head.lane == Lane::control && head.payload_size == 0;
+    default:
+      return head.lane == Lane::control && head.payload_size == 0 && head.header_size == 0;
+  }
+}
 
 }  // namespace
 
 PacketReader::PacketReader(std::size_t largest_frame) : largest_frame_(largest_frame) {}
+
+PacketReader::Read PacketReader::read_from(int socket) {
+  auto const parts = room();
+  std::size_t asked = 0;
+  for (auto const& part : parts) asked += part.iov_len;
+  auto const got = readv(socket, parts.data(), static_cast<int>(parts.size()));
+  if (got < 0) {
+    switch (errno) {
+      case EINTR:
+        return Read::some;
+      case EAGAIN:
+        return Read::all;
+      case ECONNRESET:
+        return Read::ended;
+      default:
+        throw std::system_error(errno, std::generic_category(), "readv");
+    }
+  }
+  if (got == 0) return Read::ended;
+  filled(static_cast<std::size_t>(got));
+  return static_cast<std::size_t>(got) == asked ? Read::some : Read::all;
+}
 
 std::span<iovec const> PacketReader::room() {
   if (!store_) store_.reset(new std::byte[store_size]);
@@ -34,8 +72,8 @@ std::span<iovec const> PacketReader::room() {
     room_[0] = behind;
     return std::span(room_).first(1);
   }
-  room_ = {iovec{missing_.data(), missing_.size()}, behind};
-  return room_;
+  room_ = {iovec{missing_.data(), std::min(missing_.size(), most_at_once)}, behind};
+  return std::span(room_).first(missing_.size() > most_at_once ? 1 : 2);
 }
 
 void PacketReader::filled(std::size_t size) noexcept {
@@ -86,13 +124,15 @@ std::optional<Packet> PacketReader::next() {
 }
 
 std::optional<Packet> PacketReader::take_whole(PacketHead const& head) {
+  if (!may_carry(head)) fail("a packet with what it cannot carry");
   if (head.payload_size > largest_whole_frame ||
       head.header_size > largest_whole_frame - head.payload_size)
     fail("a packet that is too large to be one");
   std::size_t const size = head.header_size + head.payload_size;
   if (size > largest_frame_) fail("a frame beyond the limit");
   if (end_ - begin_ < packet_head_size + size) return {};
-  if (large(head.lane)) fail("another packet in the middle of a large frame");
+  if (large(head.lane) || (head.kind == PacketKind::end && large(Lane::data)))
+    fail("another packet in the middle of a large frame");
   begin_ += packet_head_size;
   Packet packet{head.kind, head.lane, {Buffer(head.header_size), Buffer(head.payload_size)}};
   take({packet.frame.header.data(), packet.frame.header.size()});

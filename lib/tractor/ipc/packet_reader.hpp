@@ -28,15 +28,21 @@ class PacketReader {
 
   void set_limit(std::size_t largest_frame) noexcept { largest_frame_ = largest_frame; }
 
+  enum class Read { all, some, ended };
+  // Reads without waiting, up to a bound. `all`: of what was there; `some`: there may be more;
+  // `ended`: nothing will come any more. Throws std::system_error if the kernel refuses,
+  // std::bad_alloc.
+  Read read_from(int socket);
+
   // Where to read to next, in this order. Never without room. Valid until the next call of
   // anything. Throws std::bad_alloc.
   std::span<iovec const> room();
   // So many bytes were read there.
   void filled(std::size_t size) noexcept;
 
-  // The next that is whole; empty if more must be read. Throws DecodeError if what has come is
-  // malformed, std::bad_alloc if there is no memory for it; nothing may be asked of this any more
-  // then.
+  // The next that is whole; empty if more must be read. Throws DecodeError, which says what has
+  // come, if that is malformed, std::bad_alloc if there is no memory for it; nothing may be asked
+  // of this any more then.
   std::optional<Packet> next();
 
  private:

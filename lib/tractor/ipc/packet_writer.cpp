@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <sys/socket.h>
@@ -30,18 +31,22 @@ bool is_whole(Frame const& frame) noexcept {
 
 }  // namespace
 
-void PacketWriter::append(PacketHead const& head, std::span<std::byte const> text) {
+// All of it or, where there is no memory, nothing: half a packet would make another one of what
+// follows.
+void PacketWriter::append(PacketHead const& head, std::span<std::byte const> header,
+                          std::span<std::byte const> payload) {
   auto const encoded = encode(head);
+  std::size_t const size = bytes_.size() + encoded.size() + header.size() + payload.size();
+  if (size > bytes_.capacity()) bytes_.reserve(std::max(size, 2 * bytes_.capacity()));
   bytes_.insert(bytes_.end(), encoded.begin(), encoded.end());
-  bytes_.insert(bytes_.end(), text.begin(), text.end());
+  bytes_.insert(bytes_.end(), header.begin(), header.end());
+  bytes_.insert(bytes_.end(), payload.begin(), payload.end());
 }
 
 void PacketWriter::append_whole(Lane lane, Frame const& frame) {
   append({PacketKind::frame, lane, static_cast<std::uint32_t>(frame.header.size()),
           frame.payload.size()},
-         frame.header.bytes());
-  auto const payload = frame.payload.bytes();
-  bytes_.insert(bytes_.end(), payload.begin(), payload.end());
+         frame.header.bytes(), frame.payload.bytes());
 }
 
 void PacketWriter::greet(std::string_view identity) {
@@ -74,7 +79,9 @@ void PacketWriter::gather() {
   if (bytes_.capacity() > most_kept) bytes_.shrink_to_fit();
   chunk_owner_ = {};
   if (!gather_from(Lane::control) || !gather_from(Lane::data)) return;
-  if (std::exchange(ends_, false)) append({PacketKind::end, Lane::control, 0, 0});
+  if (!ends_) return;
+  append({PacketKind::end, Lane::control, 0, 0});
+  ends_ = false;
 }
 
 // False: that is enough.
@@ -88,19 +95,21 @@ bool PacketWriter::gather_from(Lane lane) {
       queue.pop_front();
       continue;
     }
-    if (!std::exchange(begun, true))
+    if (!begun)
       append({PacketKind::large_frame, lane, static_cast<std::uint32_t>(frame.header.size()),
               frame.payload.size()},
              frame.header.bytes());
+    begun = true;
     auto const rest = frame.payload.bytes().subspan(cut);
-    chunk_ = rest.first(std::min(rest.size(), largest_chunk));
-    if (!chunk_.empty()) append({PacketKind::chunk, lane, 0, chunk_.size()});
-    cut += chunk_.size();
-    if (chunk_.size() == rest.size()) {
+    auto const part = rest.first(std::min(rest.size(), largest_chunk));
+    if (!part.empty()) append({PacketKind::chunk, lane, 0, part.size()});
+    chunk_ = part;
+    cut += part.size();
+    if (part.size() == rest.size()) {
       chunk_owner_ = std::move(frame.payload);
       queue.pop_front();
     }
-    if (!chunk_.empty()) return false;
+    if (!part.empty()) return false;
   }
   return true;
 }
@@ -117,8 +126,17 @@ PacketWriter::Written PacketWriter::write_to(int socket) {
     message.msg_iovlen = chunk_.empty() ? 1 : 2;
     auto const sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN ? Written::some : Written::failed;
+      switch (errno) {
+        case EINTR:
+          continue;
+        case EAGAIN:
+          return Written::some;
+        case EPIPE:
+        case ECONNRESET:
+          return Written::unread;
+        default:
+          throw std::system_error(errno, std::generic_category(), "sendmsg");
+      }
     }
     advance(static_cast<std::size_t>(sent));
     if (static_cast<std::size_t>(sent) < wanted) return Written::some;
@@ -133,6 +151,13 @@ void PacketWriter::advance(std::size_t size) noexcept {
   chunk_ = chunk_.subspan(size - gathered);
 }
 
-void PacketWriter::clear() { *this = PacketWriter(); }
+void PacketWriter::clear() noexcept {
+  std::vector<std::byte>().swap(bytes_);
+  written_ = 0;
+  chunk_ = {};
+  chunk_owner_ = {};
+  for (auto& queue : waiting_) queue.clear();
+  ends_ = false;
+}
 
 }  // namespace tractor::ipc

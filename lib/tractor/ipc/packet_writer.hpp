@@ -21,7 +21,8 @@ class PacketWriter {
   void refuse();
   void end();
 
-  // Behind the frames of its lane, and of those of the control lane.
+  // Behind the frames of its lane; those of the control lane do not wait for those of the data
+  // lane. Throws std::bad_alloc.
   void push(Lane lane, Frame frame);
 
   // Nothing waits.
@@ -32,13 +33,14 @@ class PacketWriter {
     return has_enough() || !waiting_[0].empty() || !waiting_[1].empty();
   }
 
-  enum class Written { all, some, failed };
-  // Writes what the socket takes without waiting, up to a bound. `failed`: nobody will read it any
-  // more; errno tells.
+  enum class Written { all, some, unread };
+  // Writes what the socket takes without waiting, up to a bound. `unread`: nobody reads it any
+  // more. Throws std::system_error if the kernel refuses otherwise, std::bad_alloc; the stream is
+  // still whole then.
   Written write_to(int socket);
 
-  // Forgets what waits.
-  void clear();
+  // Forgets what waits, and gives its memory back.
+  void clear() noexcept;
 
  private:
   static constexpr std::size_t enough = 64 * 1024;
@@ -56,7 +58,8 @@ class PacketWriter {
 
   std::size_t unwritten() const noexcept { return bytes_.size() - written_ + chunk_.size(); }
 
-  void append(PacketHead const& head, std::span<std::byte const> text = {});
+  void append(PacketHead const& head, std::span<std::byte const> header = {},
+              std::span<std::byte const> payload = {});
   void append_whole(Lane lane, Frame const& frame);
   void gather();
   bool gather_from(Lane lane);

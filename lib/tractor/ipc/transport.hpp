@@ -38,9 +38,10 @@ class Link {
   // Waits until the peer is there and frames can be sent. A checkpoint. Throws TransportClosed.
   virtual void wait_connected() = 0;
 
-  // Queues a frame, which leaves at once or when the run next looks for input; never waits, not a
-  // checkpoint. Nothing bounds the queue here: who sends without
-  // waiting for answers must bound what it sends. Throws TransportClosed.
+  // Queues a frame, which leaves at once or when the run next looks for input: one that still waits
+  // is lost if the process dies before. Never waits, not a checkpoint. Nothing bounds the queue
+  // here: who sends without waiting for answers must bound what it sends. Throws TransportClosed,
+  // std::bad_alloc.
   virtual void send(Lane lane, Frame frame) = 0;
 
   // The next frame, those of the control lane first. A checkpoint. Throws TransportClosed when the

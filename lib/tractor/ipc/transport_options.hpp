@@ -22,7 +22,7 @@ struct TransportOptions {
   std::string directory = {};
   // The interface that tcp listens on.
   std::string address = "127.0.0.1";
-  // How long connecting may take, and a peer to say who it is.
+  // How long connecting may take, over tcp, and a peer to say who it is.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(3);
   // A peer that sends a larger message loses its link. Bytes.
   std::int64_t max_message_size = ipc::max_message_size;

@@ -6,19 +6,16 @@
 #include <trio/io.hpp>
 #include <trio/lowlevel.hpp>
 
-#include <cerrno>
+#include <exception>
 #include <new>
 #include <system_error>
 #include <utility>
 
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 namespace tractor::ipc {
 
 namespace {
-
-constexpr auto serving_cancelled = "tractor: the tasks that serve this link were cancelled";
 
 // How many frames may each cost a call before the run looks for input again.
 constexpr int writes_at_once = 4;
@@ -27,13 +24,6 @@ constexpr int writes_at_once = 4;
 // often two processes that pass on much must wait for each other. Bytes.
 constexpr int most_unread = 1 << 20;
 
-// Fails the link, unless it is over, when the task ends that serves it.
-struct ServingEnds {
-  UnixConnection& connection;
-
-  ~ServingEnds() { connection.fail(serving_cancelled); }
-};
-
 }  // namespace
 
 UnixConnection::UnixConnection(std::shared_ptr<UnixShared const> shared)
@@ -41,43 +31,65 @@ UnixConnection::UnixConnection(std::shared_ptr<UnixShared const> shared)
 
 // ------------------------------------------------------------------------------- its beginning
 
-void UnixConnection::dial(std::string path, std::string identity) {
-  peer_ = "ipc://" + path;
-  shared_->service.start_soon(
-      {.name = "reading from " + peer_},
-      [self = shared_from_this(), path = std::move(path), identity = std::move(identity)] {
-        ServingEnds const end{*self};
-        self->connect_and_serve(path, identity);
-      });
+void UnixConnection::dial(std::string endpoint, std::string path, std::string identity) {
+  peer_ = std::move(endpoint);
+  serve_soon([this, path = std::move(path), identity = std::move(identity)] {
+    connect(path);
+    if (is_over()) return;
+    writer_.greet(identity);
+    converse();
+  });
 }
 
-void UnixConnection::connect_and_serve(std::string const& path, std::string const& identity) {
+void UnixConnection::connect(std::string const& path) {
   try {
-    auto stream = trio::open_unix_socket(path);
-    if (is_over()) return;
-    open(std::move(stream));
+    static_cast<void>(dialling_.enter([&] {
+      auto stream = trio::open_unix_socket(path);
+      if (!is_over()) open(std::move(stream));
+    }));
   } catch (std::system_error const& error) {
     bool const nobody = error.code() == std::errc::no_such_file_or_directory ||
                         error.code() == std::errc::connection_refused;
-    return finish(nobody ? "tractor: nobody listens at " + peer_
-                         : "tractor: cannot connect to " + peer_ + ": " + error.code().message());
+    finish(nobody ? "tractor: nobody listens at " + peer_
+                  : "tractor: cannot connect to " + peer_ + ": " + error.code().message());
   }
-  writer_.greet(identity);
-  serve();
 }
 
 void UnixConnection::admit(trio::SocketStream stream, PacketReader reader,
                            std::string const& endpoint) {
-  peer_ = "one who came to " + endpoint;
-  open(std::move(stream));
-  reader_ = std::move(reader);
-  reader_.set_limit(shared_->largest_frame());
-  writer_.welcome();
-  inbox_.set_connected();
-  shared_->service.start_soon({.name = "reading from " + peer_}, [self = shared_from_this()] {
-    ServingEnds const end{*self};
-    self->serve();
-  });
+  try {
+    open(std::move(stream));
+    peer_ = "process " + std::to_string(credentials_->pid) + " at " + endpoint;
+    reader_ = std::move(reader);
+    reader_.set_limit(shared_->largest_frame());
+    writer_.welcome();
+    serve_soon([this] { converse(); });
+    inbox_.set_connected();
+  } catch (std::exception const& error) {
+    fail("tractor: cannot begin a link at " + endpoint + ": " + error.what());
+    throw;
+  }
+}
+
+// As a task: whatever ends that ends the link, and no more.
+void UnixConnection::serve_soon(std::function<void()> body) {
+  shared_->service.start_soon(
+      {.name = "reading from " + peer_}, [self = shared_from_this(), body = std::move(body)] {
+        try {
+          body();
+        } catch (trio::ClosedResourceError const&) {
+          // It was closed here.
+        } catch (DecodeError const& error) {
+          self->cut(error.what());
+        } catch (std::bad_alloc const&) {
+          self->fail("tractor: no memory is left for the link with " + self->peer_);
+        } catch (std::exception const& error) {
+          self->fail("tractor: cannot read from " + self->peer_ + ": " + error.what());
+        } catch (...) {
+          self->fail(serving_cancelled);
+          throw;
+        }
+      });
 }
 
 void UnixConnection::open(trio::SocketStream stream) {
@@ -88,43 +100,22 @@ void UnixConnection::open(trio::SocketStream stream) {
 
 // --------------------------------------------------------------------------------- what comes in
 
-void UnixConnection::serve() {
-  try {
+void UnixConnection::converse() {
+  for (;;) {
     take_whole_packets();
-    while (!is_over()) {
-      flush();
-      if (std::exchange(more_to_read_, false)) {
-        trio::lowlevel::checkpoint();
-      } else {
-        parked_ = true;
-        trio::lowlevel::wait_readable(stream_->fd());
-        parked_ = false;
-      }
-      read_some();
-      take_whole_packets();
+    if (!is_over()) flush();
+    if (is_over()) return;
+    if (std::exchange(more_to_read_, false)) {
+      trio::lowlevel::checkpoint();
+      if (is_over()) return;
+    } else {
+      parked_ = true;
+      trio::lowlevel::wait_readable(stream_->fd());
+      parked_ = false;
     }
-  } catch (trio::ClosedResourceError const&) {
-    // It was closed here.
-  } catch (DecodeError const& error) {
-    cut(std::string("a peer sent what is no message of ours: ") + error.what());
-  } catch (std::bad_alloc const&) {
-    cut("no memory is left for what a peer sends");
-  }
-}
-
-void UnixConnection::read_some() {
-  if (is_over()) return;
-  auto const room = reader_.room();
-  std::size_t asked = 0;
-  for (auto const& part : room) asked += part.iov_len;
-  auto const got = readv(stream_->fd(), room.data(), static_cast<int>(room.size()));
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-    more_to_read_ = errno == EINTR;
-  } else if (got <= 0) {
-    lose();
-  } else {
-    more_to_read_ = static_cast<std::size_t>(got) == asked;
-    reader_.filled(static_cast<std::size_t>(got));
+    auto const read = reader_.read_from(stream_->fd());
+    if (read == PacketReader::Read::ended) return lose();
+    more_to_read_ = read == PacketReader::Read::some;
   }
 }
 
@@ -137,22 +128,23 @@ void UnixConnection::take_whole_packets() {
 }
 
 void UnixConnection::take(Packet packet) {
-  if (packet.kind == PacketKind::end) return finish("tractor: the other end closed the link");
   if (inbox_.is_connected()) {
     if (packet.kind == PacketKind::frame) return inbox_.push(packet.lane, std::move(packet.frame));
+    if (packet.kind == PacketKind::end) return finish("tractor: the other end closed the link");
   } else {
     if (packet.kind == PacketKind::welcome) return inbox_.set_connected();
     if (packet.kind == PacketKind::refusal)
       return finish("tractor: refused by the listener at " + peer_ +
                     ": it expects nobody of this identity, or no longer");
   }
-  throw DecodeError("tractor: a packet that has no place here");
+  throw DecodeError("a packet that has no place here");
 }
 
 void UnixConnection::cut(std::string const& what) {
-  shared_->options.report(what);
+  std::string const sentence = peer_ + " sent what is no message of ours: " + what;
+  shared_->options.report(sentence);
   if (inbox_.is_connected())
-    fail("tractor: the link was cut: " + what);
+    fail("tractor: the link was cut: " + sentence);
   else
     finish("tractor: what listens at " + peer_ + " does not talk as we do");
 }
@@ -161,7 +153,8 @@ void UnixConnection::lose() {
   if (!inbox_.is_connected())
     finish("tractor: the listener at " + peer_ + " went before it had let this process in");
   else
-    finish("tractor: the connection with " + peer_ + " is gone: the process there has ended");
+    finish("tractor: the connection with " + peer_ +
+           " is gone: the process there has ended, or gave the link up");
 }
 
 // ----------------------------------------------------------------------------------- what leaves
@@ -184,24 +177,30 @@ void UnixConnection::send(Lane lane, Frame frame) {
 
 void UnixConnection::flush() {
   if (writing_ || writer_.empty()) return;
-  switch (writer_.write_to(stream_->fd())) {
-    case PacketWriter::Written::all:
-      break;
-    case PacketWriter::Written::some:
-      shared_->service.start_soon({.name = "writing to " + peer_},
-                                  [self = shared_from_this()] { self->write_rest(); });
-      writing_ = true;
-      break;
-    case PacketWriter::Written::failed:
-      lose_reader();
-      break;
+  try {
+    if (!write_some()) return;
+    shared_->service.start_soon({.name = "writing to " + peer_},
+                                [self = shared_from_this()] { self->write_rest(); });
+    writing_ = true;
+  } catch (std::exception const& error) {
+    fail_to_write(error);
   }
 }
 
-// What it had sent before may still be unread: only the end of that tells that the link is over.
-void UnixConnection::lose_reader() {
-  unread_ = true;
-  writer_.clear();
+// False: nothing is left to be written.
+bool UnixConnection::write_some() {
+  auto const written = writer_.write_to(stream_->fd());
+  if (written == PacketWriter::Written::unread) {
+    // What it had sent before may still be unread here: only the end of that tells that the link is
+    // over.
+    unread_ = true;
+    writer_.clear();
+  }
+  return written == PacketWriter::Written::some;
+}
+
+void UnixConnection::fail_to_write(std::exception const& error) {
+  finish("tractor: cannot write to " + peer_ + ": " + error.what());
 }
 
 void UnixConnection::write_rest() {
@@ -224,10 +223,12 @@ void UnixConnection::write_rest() {
       // It may have been closed before this has begun.
       while (stream_->fd() >= 0) {
         trio::lowlevel::wait_writable(stream_->fd());
-        if (writer_.write_to(stream_->fd()) != PacketWriter::Written::some) return;
+        if (!write_some()) return;
       }
     } catch (trio::ClosedResourceError const&) {
       // There is nothing to be written any more.
+    } catch (std::exception const& error) {
+      fail_to_write(error);
     }
   }));
 }
@@ -237,8 +238,9 @@ void UnixConnection::write_rest() {
 void UnixConnection::close(trio::Duration linger) {
   bool const was_over = is_over();
   inbox_.finish_at_once("tractor: the link was closed at this end");
-  // To a peer that has gone, or never came, there is nothing to say.
-  if (was_over || !stream_) return;
+  if (was_over) return;
+  // To a peer that never came there is nothing to say.
+  if (!stream_) return hang_up();
   if (linger <= std::chrono::seconds(0) || shared_->process_ends) {
     say_end();
     return hang_up();
@@ -264,7 +266,12 @@ void UnixConnection::fail(std::string reason) {
 
 void UnixConnection::say_end() {
   writer_.end();
-  if (!writing_) static_cast<void>(writer_.write_to(stream_->fd()));
+  if (writing_) return;
+  try {
+    static_cast<void>(writer_.write_to(stream_->fd()));
+  } catch (std::exception const&) {
+    // That the connection ends will say it.
+  }
 }
 
 void UnixConnection::finish(std::string reason) {
@@ -274,7 +281,11 @@ void UnixConnection::finish(std::string reason) {
 
 void UnixConnection::hang_up() {
   writer_.clear();
-  if (stream_) stream_->close();
+  reader_ = PacketReader(shared_->largest_frame());
+  if (stream_)
+    stream_->close();
+  else
+    dialling_.cancel();
 }
 
 }  // namespace tractor::ipc

@@ -4,27 +4,19 @@
 #include "packet_reader.hpp"
 #include "packet_writer.hpp"
 #include "transport.hpp"
+#include "unix_shared.hpp"
 
 #include <trio/cancel_scope.hpp>
-#include <trio/nursery.hpp>
 #include <trio/socket_stream.hpp>
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace tractor::ipc {
-
-// What all links of a transport over Unix sockets share.
-struct UnixShared {
-  // Where their tasks live.
-  trio::Nursery& service;
-  TransportOptions options;
-  bool process_ends = false;
-
-  std::size_t largest_frame() const { return static_cast<std::size_t>(options.max_message_size); }
-};
 
 // One end of a link, whichever, and the Unix socket that carries it: read and written by tasks of
 // the service nursery, which keep it alive. For the run's thread only.
@@ -38,9 +30,11 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
 
   // One of these two, once.
 
-  // Connects, in the background, to the listener at `path`, saying that we are `identity`.
-  void dial(std::string path, std::string identity);
+  // Connects, in the background, to the listener at `endpoint`, whose socket is at `path`, saying
+  // that we are `identity`.
+  void dial(std::string endpoint, std::string path, std::string identity);
   // Begins with a peer that was let in at `endpoint`; `reader` may hold more of what it has sent.
+  // Where that cannot be, the link fails and this throws.
   void admit(trio::SocketStream stream, PacketReader reader, std::string const& endpoint);
 
   // As those of Link. Whoever waits must keep this alive.
@@ -61,22 +55,23 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
  private:
   bool is_over() const noexcept { return inbox_.is_finished(); }
 
-  // The tasks.
-  void connect_and_serve(std::string const& path, std::string const& identity);
-  void serve();
-  void write_rest();
-
+  void connect(std::string const& path);
   void open(trio::SocketStream stream);
+
+  void serve_soon(std::function<void()> body);
+  void converse();
   void take_whole_packets();
   void take(Packet packet);
-  void read_some();
   // What the peer sent breaks the rules.
   void cut(std::string const& what);
   void lose();
   void finish(std::string reason);
 
   void flush();
-  void lose_reader();
+  bool write_some();
+  void fail_to_write(std::exception const& error);
+  // As a task.
+  void write_rest();
   void bound_writing();
   // As far as it can be said at once.
   void say_end();
@@ -90,6 +85,8 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
   PacketWriter writer_;
   std::optional<trio::SocketStream> stream_;
   std::optional<PeerCredentials> credentials_;
+  // Of connecting.
+  trio::CancelScope dialling_;
   // How often the run had looked for input when a frame was sent last, and how many have left at
   // once since.
   std::uint64_t looks_ = 0;

@@ -2,7 +2,9 @@
 #include "unix_door.hpp"
 
 #include <tractor/wire_errors.hpp>
-#include <trio/errors.hpp>
+#include <trio/exception_group.hpp>
+#include <trio/io.hpp>
+#include <trio/time.hpp>
 
 #include <exception>
 #include <optional>
@@ -24,16 +26,12 @@ std::string_view text(Buffer const& bytes) {
   return {static_cast<char const*>(static_cast<void const*>(bytes.data())), bytes.size()};
 }
 
-// The first packet of a peer; empty if it hangs up instead. A checkpoint. Throws DecodeError,
-// trio::BrokenResourceError.
-std::optional<Packet> first_packet(trio::SocketStream& stream, PacketReader& reader) {
+// The first packet of a peer; empty if it hangs up instead. A checkpoint. Throws DecodeError.
+std::optional<Packet> first_packet(int socket, PacketReader& reader) {
   for (;;) {
+    trio::lowlevel::wait_readable(socket);
+    if (reader.read_from(socket) == PacketReader::Read::ended) return {};
     if (auto packet = reader.next()) return packet;
-    auto const room = reader.room().front();
-    auto const size =
-        stream.receive_some(std::span(static_cast<char*>(room.iov_base), room.iov_len));
-    if (size == 0) return {};
-    reader.filled(size);
   }
 }
 
@@ -47,52 +45,51 @@ void UnixDoor::open(trio::SocketListener listener) {
       });
 }
 
+// As a task: what ends it closes the door, and ends no more.
 void UnixDoor::serve(trio::SocketListener listener) {
-  trio::CancelScope scope;
+  try {
+    static_cast<void>(scope_.enter([&] { let_in_all(std::move(listener)); }));
+  } catch (std::exception const&) {
+    auto const why =
+        endpoint_ + ": nobody can be let in any more: " + trio::describe(std::current_exception());
+    shared_->options.report(why);
+    close("tractor: " + why);
+  } catch (...) {
+    close(serving_cancelled);
+    throw;
+  }
+}
 
-  struct End {
-    UnixDoor& door;
-
-    ~End() {
-      door.scope_ = nullptr;
-      door.close("tractor: the tasks that serve this link were cancelled");
-    }
-  } const end{*this};
-
-  if (closed_) return;
-  scope_ = &scope;
-  static_cast<void>(scope.enter([&] {
-    std::vector<trio::SocketListener> listeners;
-    listeners.push_back(std::move(listener));
-    trio::serve_listeners(
-        [this](trio::SocketStream& stream) {
-          try {
-            receive(stream);
-          } catch (std::exception const& error) {
-            shared_->options.report(endpoint_ + ": could not let a peer in: " + error.what());
-          }
-        },
-        std::move(listeners));
-  }));
+void UnixDoor::let_in_all(trio::SocketListener listener) {
+  std::vector<trio::SocketListener> listeners;
+  listeners.push_back(std::move(listener));
+  trio::serve_listeners(
+      [this](trio::SocketStream& stream) {
+        try {
+          receive(stream);
+        } catch (std::exception const& error) {
+          shared_->options.report(endpoint_ + ": could not let a peer in: " + error.what());
+        }
+      },
+      std::move(listeners));
 }
 
 void UnixDoor::expect(std::string const& identity, std::shared_ptr<UnixConnection> connection) {
+  if (closed_because_) return connection->fail(*closed_because_);
   guests_[identity].connection = std::move(connection);
 }
 
 void UnixDoor::receive(trio::SocketStream& stream) {
   PacketReader reader(longest_greeting);
   std::optional<Packet> greeting;
+  auto const peer = credentials_of(stream.fd());
+  if (!peer || peer->uid != geteuid()) return refuse(stream, "it is another user's");
   try {
-    auto const peer = credentials_of(stream.fd());
-    if (peer && peer->uid != geteuid()) return refuse(stream, "it is another user's");
     auto const read = trio::move_on_after(shared_->options.handshake_timeout,
-                                          [&] { greeting = first_packet(stream, reader); });
+                                          [&] { greeting = first_packet(stream.fd(), reader); });
     if (read.cut_short) return refuse(stream, "it did not say in time who it is");
   } catch (DecodeError const&) {
     return refuse(stream, talks_otherwise);
-  } catch (trio::BrokenResourceError const&) {
-    return;
   }
   // Somebody who only asks whether there is a listener.
   if (!greeting) return;
@@ -114,8 +111,9 @@ void UnixDoor::refuse(trio::SocketStream& stream, std::string const& why) {
 }
 
 void UnixDoor::close(std::string const& reason) {
-  if (std::exchange(closed_, true)) return;
-  if (scope_) scope_->cancel();
+  if (closed_because_) return;
+  closed_because_ = reason;
+  scope_.cancel();
   for (auto const& [identity, guest] : std::exchange(guests_, {})) guest.connection->fail(reason);
 }
 

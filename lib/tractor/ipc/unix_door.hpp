@@ -6,8 +6,8 @@
 #include <trio/socket_listener.hpp>
 
 #include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 
 namespace tractor::ipc {
@@ -29,7 +29,8 @@ class UnixDoor : public std::enable_shared_from_this<UnixDoor> {
   // Its link is closed.
   void forget(std::string const& identity) { guests_.erase(identity); }
 
-  // Ends all links, for this reason, and lets nobody in any more. Idempotent.
+  // Ends all links, for this reason, and lets nobody in any more; who is expected after that has a
+  // link that is over. Idempotent.
   void close(std::string const& reason);
 
  private:
@@ -39,15 +40,16 @@ class UnixDoor : public std::enable_shared_from_this<UnixDoor> {
   };
 
   void serve(trio::SocketListener listener);
+  void let_in_all(trio::SocketListener listener);
   void receive(trio::SocketStream& stream);
   void refuse(trio::SocketStream& stream, std::string const& why);
 
   std::shared_ptr<UnixShared const> const shared_;
   std::string const endpoint_;
   std::unordered_map<std::string, Guest> guests_;
-  // Of the task, while it runs.
-  trio::CancelScope* scope_ = nullptr;
-  bool closed_ = false;
+  // Of the task.
+  trio::CancelScope scope_;
+  std::optional<std::string> closed_because_;
 };
 
 }  // namespace tractor::ipc

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 #include <string>
+#include <string_view>
 
 #include <sys/types.h>
 
 namespace tractor::ipc {
+
+// Of the endpoint of a Unix socket; its path follows.
+inline constexpr std::string_view unix_scheme = "ipc://";
 
 // A Unix socket that listens, and its name in the file system, which is removed in the end. A name
 // that a dead process left is taken over; that of a live one is not.
@@ -17,6 +21,8 @@ class UnixListeningSocket {
   ~UnixListeningSocket();
 
   std::string const& path() const noexcept { return path_; }
+
+  std::string endpoint() const { return std::string(unix_scheme) + path_; }
 
   // Hands the descriptor over, to be closed by the caller.
   int release() noexcept;

@@ -17,8 +17,6 @@ namespace tractor::ipc {
 
 namespace {
 
-constexpr std::string_view scheme = "ipc://";
-
 class UnixLink : public Link {
  public:
   explicit UnixLink(std::shared_ptr<UnixConnection> connection)
@@ -73,7 +71,7 @@ class UnixListener final : public Listener {
   UnixListener(std::shared_ptr<UnixShared const> shared, std::string const& name)
       : shared_(std::move(shared)),
         socket_(shared_->options.directory, name),
-        endpoint_(std::string(scheme) + socket_.path()),
+        endpoint_(socket_.endpoint()),
         door_(std::make_shared<UnixDoor>(shared_, endpoint_)) {
     door_->open(trio::SocketListener(trio::Descriptor(socket_.release())));
   }
@@ -104,16 +102,16 @@ class UnixTransport final : public Transport {
   }
 
   std::unique_ptr<Link> connect(std::string const& endpoint, std::string const& identity) override {
-    if (!endpoint.starts_with(scheme))
+    if (!endpoint.starts_with(unix_scheme))
       throw TransportClosed("tractor: cannot connect to " + endpoint + ": it is no Unix socket");
-    auto path = endpoint.substr(scheme.size());
+    auto path = endpoint.substr(unix_scheme.size());
     try {
       trio::SocketAddress::unix_path(path);
     } catch (std::invalid_argument const& error) {
       throw TransportClosed("tractor: cannot connect to " + endpoint + ": " + error.what());
     }
     auto connection = std::make_shared<UnixConnection>(shared_);
-    connection->dial(std::move(path), identity);
+    connection->dial(endpoint, std::move(path), identity);
     return std::make_unique<UnixLink>(std::move(connection));
   }
 

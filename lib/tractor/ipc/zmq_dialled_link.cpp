@@ -61,9 +61,7 @@ void ZmqDialledLink::LaneEnd::on_idle() {
                                "between has failed");
 }
 
-void ZmqDialledLink::LaneEnd::on_cancelled() {
-  link_.fail("tractor: the tasks that serve this link were cancelled");
-}
+void ZmqDialledLink::LaneEnd::on_cancelled() { link_.fail(serving_cancelled); }
 
 void ZmqDialledLink::LaneEnd::on_connection_event(int event) {
   auto const& endpoint = link_.endpoint_;

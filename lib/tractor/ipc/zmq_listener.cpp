@@ -73,6 +73,7 @@ std::unique_ptr<Link> ZmqListener::expect(std::string const& identity) {
   expected_[identity + "/d"] = {link.get(), Lane::data};
   context_->door().expect(domain_, identity + "/c");
   context_->door().expect(domain_, identity + "/d");
+  if (cancelled_) link->fail(serving_cancelled);
   return link;
 }
 
@@ -156,8 +157,9 @@ void ZmqListener::on_idle() {
 }
 
 void ZmqListener::on_cancelled() {
+  cancelled_ = true;
   for (ZmqAcceptedLink* link : std::vector(links_.begin(), links_.end()))
-    link->fail("tractor: the tasks that serve this link were cancelled");
+    link->fail(serving_cancelled);
 }
 
 void ZmqListener::on_connection_event(int event, int value) {

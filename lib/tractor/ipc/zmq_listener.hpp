@@ -83,6 +83,7 @@ class ZmqListener final : public Listener, ZmqReader {
   // Those that are, of which something may still be unread.
   std::vector<ZmqRoute> lost_;
   std::chrono::steady_clock::time_point linger_until_ = {};
+  bool cancelled_ = false;
 };
 
 }  // namespace tractor::ipc

@@ -12,7 +12,7 @@ std::string listen_by_tcp(zmq::socket_t& socket, TransportOptions const& options
 }
 
 std::string listen_by_ipc(zmq::socket_t& socket, UnixListeningSocket& listening) {
-  auto const endpoint = "ipc://" + listening.path();
+  auto const endpoint = listening.endpoint();
   socket.set(zmq::sockopt::use_fd, listening.release());
   telling("listen at " + endpoint, [&] { socket.bind(endpoint); });
   return endpoint;

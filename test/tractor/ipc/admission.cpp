@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Who is let in, and what strangers and rude peers can do: nothing to anybody but themselves.
 #include "../../../lib/tractor/ipc/unix_listening_socket.hpp"
+#include "../../sanitized.hpp"
 #include "child.hpp"
 #include "raw_peer.hpp"
 #include "support.hpp"
@@ -40,18 +41,6 @@ struct Witness {
  private:
   Pair& pair_;
 };
-
-// Waits until something was reported.
-std::string next_report(Scene& scene) {
-  while (scene.reports.empty()) trio::sleep(1ms);
-  std::string first = scene.reports.front();
-  scene.reports.erase(scene.reports.begin());
-  return first;
-}
-
-bool contains(std::string const& text, std::string const& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 
@@ -309,6 +298,43 @@ TEST_CASE(
   });
 }
 
+TEST_CASE("on ipc, a greeting that comes as the listener goes lets nobody in") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    auto listener = transport->listen("here");
+    auto const link = listener->expect("late");
+    RawStream peer(listener->endpoint());
+    trio::testing::wait_all_tasks_blocked();
+    peer.write(greeting("late"));
+    listener.reset();
+    CHECK(trio::fail_after(10s, [&] { return peer.read_to_end(); }).empty());
+    CHECK(reason_of(*link) == "tractor: the listener of this link was closed");
+  });
+}
+
+TEST_CASE("on ipc, who only asks whether there is a listener is no stranger") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    Pair pair(scene);
+    RawStream probe(pair.listener->endpoint());
+    trio::testing::wait_all_tasks_blocked();
+    probe.hang_up();
+    CHECK(trio::fail_after(10s, [&] { return probe.read_to_end(); }).empty());
+    CHECK(scene.reports.empty());
+    Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("on ipc, a greeting that will be too long is refused before it is there") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    scene.options.handshake_timeout = 1h;
+    Pair pair(scene);
+    RawStream stranger(pair.listener->endpoint());
+    stranger.write(packet({PacketKind::greeting, Lane::control, 5'000, 0}));
+    CHECK((trio::fail_after(10s, [&] { return stranger.read_to_end(); }) ==
+           packet({PacketKind::refusal, Lane::control, 0, 0})));
+  });
+}
+
 TEST_CASE("on ipc, a greeting that is none of ours is refused") {
   auto const hello = greeting("expected");
   auto const other_version = std::string(hello).replace(hello.find(" 1 "), 3, " 2 ");
@@ -361,6 +387,8 @@ TEST_CASE("on ipc, a peer that breaks the rules loses its link, and nobody else 
       packet({PacketKind::chunk, Lane::data, 0, 1}, "x"),
       packet({PacketKind::frame, Lane::data, 0, 1'000'000}),
       packet({PacketKind::large_frame, Lane::data, 0, ~std::uint64_t(0)}),
+      packet({PacketKind::large_frame, Lane::data, 0, 2}) +
+          packet({PacketKind::end, Lane::control, 0, 0}),
   };
   play(TransportKind::ipc, [&](Scene& scene) {
     Pair pair(scene);
@@ -376,6 +404,22 @@ TEST_CASE("on ipc, a peer that breaks the rules loses its link, and nobody else 
       CHECK(contains(next_report(scene), "no message of ours"));
       Witness(pair).check_unharmed();
     }
+  });
+}
+
+TEST_CASE("on ipc, a peer that claims more than there is memory for loses its link") {
+  // Which ends the program instead.
+  if (support::sanitized || support::under_tsan) return;
+  play(TransportKind::ipc, [](Scene& scene) {
+    scene.options.max_message_size = std::int64_t(1) << 62;
+    Pair pair(scene);
+    auto const link = pair.listener->expect("greedy");
+    RawStream peer(pair.listener->endpoint());
+    peer.write(greeting("greedy") + packet({PacketKind::frame, Lane::data, 3, 0}, "yes") +
+               packet({PacketKind::large_frame, Lane::data, 0, std::uint64_t(1) << 60}));
+    CHECK(text(link->receive()) == "yes|");
+    CHECK(contains(reason_of(*link), "no memory is left"));
+    Witness(pair).check_unharmed();
   });
 }
 

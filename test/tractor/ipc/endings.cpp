@@ -9,9 +9,11 @@
 #include <trio/testing.hpp>
 
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <utility>
 
+#include <malloc.h>
 #include <signal.h>
 
 using namespace ipc_test;
@@ -20,10 +22,6 @@ namespace {
 
 constexpr auto closed_here = "tractor: the link was closed at this end";
 constexpr auto closed_there = "tractor: the other end closed the link";
-
-bool contains(std::string const& text, std::string const& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // What comes until the link is over.
 int count_until_over(Link& link) {
@@ -390,8 +388,116 @@ TEST_CASE("the end of the service nursery is the end of the links") {
     });
     CHECK(contains(reason_of(*accepted), "cancelled"));
     CHECK(contains(reason_of(*waiting), "cancelled"));
+    CHECK(contains(reason_of(*listener->expect("somebody else")), "cancelled"));
     listener.reset();
     CHECK(count_until_over(*dialled) == 0);
+  });
+}
+
+TEST_CASE("the end of the service nursery is the end of the links that were dialled in it") {
+  play_on_each([](Scene& scene) {
+    auto const accepting = scene.transport();
+    auto const listener = accepting->listen("here");
+    auto const accepted = listener->expect("somebody");
+    std::unique_ptr<Transport> dialling;
+    std::unique_ptr<Link> dialled;
+    std::unique_ptr<Link> connecting;
+    trio::open_nursery([&](trio::Nursery& service) {
+      dialling = tractor::ipc::make_transport(service, scene.options);
+      dialled = dialling->connect(listener->endpoint(), "somebody");
+      dialled->wait_connected();
+      connecting = dialling->connect(listener->endpoint(), "somebody else");
+      service.cancel_scope().cancel();
+    });
+    CHECK(contains(reason_of(*dialled), "cancelled"));
+    CHECK(contains(reason_of(*connecting), "cancelled"));
+    CHECK(count_until_over(*accepted) == 0);
+  });
+}
+
+TEST_CASE("on ipc, a link that is closed while it connects leaves no task, nor comes in") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    // Nobody accepts here, and the queue of those who wait is full.
+    auto const full = trio::open_unix_listener(scene.directory.path() + "/full", 0);
+    RawStream const first("ipc://" + scene.directory.path() + "/full");
+    auto const tasks = [] {
+      trio::testing::wait_all_tasks_blocked();
+      return trio::lowlevel::current_statistics().tasks_living;
+    };
+    auto const before = tasks();
+    auto const connecting = transport->connect("ipc://" + scene.directory.path() + "/full", "me");
+    trio::sleep(1ms);
+    CHECK(trio::lowlevel::current_statistics().tasks_living > before);
+    connecting->close(10s);
+    CHECK(tasks() == before);
+    // One that has not begun to.
+    auto const listener = transport->listen("here");
+    auto const expected = listener->expect("somebody");
+    transport->connect(listener->endpoint(), "somebody").reset();
+    trio::testing::wait_all_tasks_blocked();
+    auto const late = transport->connect(listener->endpoint(), "somebody");
+    late->wait_connected();
+  });
+}
+
+TEST_CASE("on ipc, what is sent to one whose last word is here already is dropped") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    auto const listener = transport->listen("here");
+    for (std::size_t const size : {10, 100'000'000}) {
+      CAPTURE(size);
+      auto const link = listener->expect("leaves");
+      RawStream peer(listener->endpoint());
+      peer.write(greeting("leaves"));
+      link->wait_connected();
+      trio::testing::wait_all_tasks_blocked();
+      peer.write(packet({tractor::ipc::PacketKind::end, Lane::control, 0, 0}));
+      link->send(Lane::data, {buffer("in vain"), Buffer(size)});
+      CHECK(reason_of(*link) == closed_there);
+    }
+  });
+}
+
+TEST_CASE("on ipc, a link that is over holds nothing of what it had still to send") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    Pair pair(scene);
+    int freed = 0;
+    std::vector<std::byte> large(10'000'000);
+    auto const count = [](void*, void* counter) { ++*static_cast<int*>(counter); };
+    pair.dialled->send(Lane::data,
+                       {buffer("much"), Buffer(large.data(), large.size(), count, &freed)});
+    CHECK(freed == 0);
+    pair.accepted->close(0s);
+    CHECK(reason_of(*pair.dialled) == closed_there);
+    CHECK(freed == 1);
+  });
+}
+
+TEST_CASE("on ipc, a link that is over holds nothing of what it had half received") {
+  if (support::sanitized || support::under_tsan || support::under_valgrind()) return;
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    auto const listener = transport->listen("here");
+    auto const link = listener->expect("half");
+    RawStream peer(listener->endpoint());
+    constexpr std::size_t size = 100'000'000;
+    peer.write(greeting("half") +
+               packet({tractor::ipc::PacketKind::large_frame, Lane::data, 0, size}) +
+               packet({tractor::ipc::PacketKind::chunk, Lane::data, 0, size}));
+    link->wait_connected();
+    trio::testing::wait_all_tasks_blocked();
+    auto const mapped = mallinfo2().hblkhd;
+    CHECK(mapped >= size);
+    peer.write("GET");
+    bool closed_here_first = false;
+    SUBCASE("lost") { peer.hang_up(); }
+    SUBCASE("closed") {
+      closed_here_first = true;
+      link->close(0s);
+    }
+    CHECK(contains(reason_of(*link), closed_here_first ? "at this end" : "is gone"));
+    CHECK(mallinfo2().hblkhd + size <= mapped);
   });
 }
 
@@ -424,6 +530,13 @@ TEST_CASE("dialling where nobody listens, or nobody of ours, fails with a senten
     CHECK_THROWS_WITH_AS(
         nowhere->wait_connected(),
         ("tractor: nobody listens at ipc://" + scene.directory.path() + "/nowhere").c_str(),
+        TransportClosed);
+    std::ofstream(scene.directory.path() + "/file") << "no directory";
+    auto const astray = transport->connect("ipc://" + scene.directory.path() + "/file/it", "me");
+    CHECK_THROWS_WITH_AS(
+        astray->wait_connected(),
+        ("tractor: cannot connect to ipc://" + scene.directory.path() + "/file/it: Not a directory")
+            .c_str(),
         TransportClosed);
     CHECK_THROWS_AS((void)transport->connect("what is that?", "me"), TransportClosed);
     CHECK_THROWS_AS((void)transport->connect("ipc://" + std::string(200, 'x'), "me"),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a link carries while both its ends live.
+#include "raw_peer.hpp"
 #include "support.hpp"
 
 #include <trio/testing.hpp>
@@ -97,6 +98,34 @@ TEST_CASE("each lane keeps its order, both ways at once") {
         nursery.start_soon(receive_all, std::ref(*end));
       }
     });
+  });
+}
+
+TEST_CASE("on ipc, the first few frames leave at once, those after them together") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    auto const listener = transport->listen("here");
+    auto const link = listener->expect("reader");
+    RawStream reader(listener->endpoint());
+    reader.write(greeting("reader"));
+    link->wait_connected();
+    trio::testing::wait_all_tasks_blocked();
+    (void)reader.read_some();
+    for (int round = 0; round < 3; ++round) {
+      for (int sent = 1; sent <= 10; ++sent) {
+        link->send(Lane::data, frame("each", ""));
+        CHECK(reader.read_some().empty() == (sent > 4));
+      }
+      trio::testing::wait_all_tasks_blocked();
+      CHECK(reader.read_some().size() == 6 * (tractor::ipc::packet_head_size + 4));
+    }
+    // What is large, or is much, is not held back either.
+    for (int sent = 1; sent <= 4; ++sent) link->send(Lane::data, frame("each", ""));
+    link->send(Lane::data, frame("large", std::string(10'000, 'x')));
+    CHECK(reader.read_some().size() > 10'000);
+    for (int sent = 1; sent <= 1'000; ++sent)
+      link->send(Lane::data, frame("each", std::string(100, 'x')));
+    CHECK(reader.read_some().size() > 60'000);
   });
 }
 

@@ -2,17 +2,22 @@
 // How a link talks over a stream: frames into packets, and back, however the stream is cut.
 #include "../../../lib/tractor/ipc/packet_reader.hpp"
 #include "../../../lib/tractor/ipc/packet_writer.hpp"
+#include "../wire/counted_new.hpp"
 #include "raw_peer.hpp"
 #include "support.hpp"
 
 #include <tractor/wire_errors.hpp>
+#include <trio/descriptor.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -25,6 +30,7 @@ using tractor::ipc::Packet;
 using tractor::ipc::PacketKind;
 using tractor::ipc::PacketReader;
 using tractor::ipc::PacketWriter;
+using Read = PacketReader::Read;
 using Written = PacketWriter::Written;
 
 namespace {
@@ -47,6 +53,13 @@ class SocketPair {
 
   int in() const { return ends_[0]; }
 
+  // At the other end.
+  void say(std::string const& bytes) const {
+    CHECK(write(ends_[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  }
+
+  void hang_up() const { shutdown(ends_[1], SHUT_WR); }
+
   // What is there, up to `most` bytes.
   std::string read(std::size_t most) const {
     std::string bytes(most, '\0');
@@ -64,7 +77,7 @@ std::string said_by(PacketWriter& writer) {
   SocketPair const sockets;
   std::string all;
   while (!writer.empty()) {
-    REQUIRE(writer.write_to(sockets.in()) != Written::failed);
+    REQUIRE(writer.write_to(sockets.in()) != Written::unread);
     for (;;) {
       auto const some = sockets.read(1 << 20);
       if (some.empty()) break;
@@ -187,9 +200,69 @@ TEST_CASE("a frame of the control lane overtakes what waits, and a large payload
     auto const some = sockets.read(10'000);
     before += some.size();
     if (has_control(read_by(reader, some, 10'000))) break;
-    REQUIRE(writer.write_to(sockets.in()) != Written::failed);
+    REQUIRE(writer.write_to(sockets.in()) != Written::unread);
   }
   CHECK(before < 1'500'000);
+}
+
+TEST_CASE("where memory is short, what has been said stays whole, and can be gone on with") {
+  std::vector<std::size_t> const sizes = {10, 500, 7'000, 8'000, 20'000, 300'000, 10, 9'000, 30};
+  for (std::size_t failing = 1;; ++failing) {
+    CAPTURE(failing);
+    REQUIRE(failing < 1'000);
+    PacketWriter writer;
+    SocketPair const sockets;
+    std::string said;
+    auto const with_one_failure = [&](auto const& act) {
+      CountedNew const counted(failing);
+      try {
+        act();
+      } catch (std::bad_alloc const&) {
+        return true;
+      }
+      CHECK(!counted.has_failed());
+      return false;
+    };
+    bool failed = false;
+    for (std::size_t const size : sizes) {
+      Frame pushed = frame("header", pattern(size));
+      if (!with_one_failure([&] { writer.push(Lane::data, std::move(pushed)); })) continue;
+      failed = true;
+      writer.push(Lane::data, frame("header", pattern(size)));
+    }
+    writer.end();
+    while (!writer.empty()) {
+      failed |= with_one_failure([&] { (void)writer.write_to(sockets.in()); });
+      said += sockets.read(1 << 20);
+    }
+    for (std::string rest = "?"; !rest.empty();) said += rest = sockets.read(1 << 20);
+    auto const packets = read_by(said, 1 << 20);
+    REQUIRE(packets.size() == sizes.size() + 1);
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      CHECK((text(packets[i].frame) == "header|" + pattern(sizes[i])));
+    CHECK(packets.back().kind == PacketKind::end);
+    if (!failed) break;
+  }
+}
+
+TEST_CASE("what has left is not held, nor what is forgotten") {
+  int freed = 0;
+  std::vector<std::byte> payload(20'000);
+  auto const counted = [&](std::size_t size) {
+    auto const count = [](void*, void* counter) { ++*static_cast<int*>(counter); };
+    return Frame{{}, Buffer(payload.data(), size, count, &freed)};
+  };
+  SocketPair const sockets;
+  PacketWriter writer;
+  writer.push(Lane::data, counted(20'000));
+  CHECK(writer.write_to(sockets.in()) == Written::all);
+  CHECK(freed == 1);
+  writer.push(Lane::data, counted(1));
+  writer.push(Lane::data, counted(20'000));
+  CHECK(freed == 2);
+  writer.clear();
+  CHECK(freed == 3);
+  CHECK(writer.empty());
 }
 
 TEST_CASE("nobody reads any more: writing says so") {
@@ -198,8 +271,37 @@ TEST_CASE("nobody reads any more: writing says so") {
   auto sockets = std::make_unique<SocketPair>();
   int const ours = dup(sockets->in());
   sockets.reset();
-  CHECK(writer.write_to(ours) == Written::failed);
+  CHECK(writer.write_to(ours) == Written::unread);
   close(ours);
+}
+
+TEST_CASE("what else the kernel refuses is an error of its own, of writing and of reading") {
+  trio::Descriptor const no_socket(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  PacketWriter writer;
+  writer.push(Lane::data, frame("to", "nobody"));
+  CHECK_THROWS_AS((void)writer.write_to(no_socket.get()), std::system_error);
+  CHECK(!writer.empty());
+  CHECK_THROWS_AS((void)PacketReader(limit).read_from(no_socket.get()), std::system_error);
+}
+
+TEST_CASE("reading takes what is there, up to a bound, and tells the end") {
+  SocketPair const sockets;
+  PacketReader reader(limit);
+  CHECK(reader.read_from(sockets.in()) == Read::all);
+  sockets.say(packet({PacketKind::frame, Lane::data, 2, 0}, "hd"));
+  CHECK(reader.read_from(sockets.in()) == Read::all);
+  CHECK(reader.next()->kind == PacketKind::frame);
+  sockets.say(chunk(pattern(50'000)));
+  CHECK(reader.read_from(sockets.in()) == Read::some);
+  sockets.hang_up();
+  while (reader.read_from(sockets.in()) != Read::ended) CHECK_THROWS_AS(reader.next(), DecodeError);
+  // A chunk may be as large as its frame.
+  PacketReader patient(limit);
+  CHECK(read_by(patient, large_frame(5'000'000), 100).empty());
+  CHECK(read_by(patient, chunk(pattern(5'000'000)).substr(0, 16), 100).empty());
+  std::size_t wanted = 0;
+  for (auto const& part : patient.room()) wanted += part.iov_len;
+  CHECK(wanted <= 1'100'000);
 }
 
 TEST_CASE("a stream that is malformed is refused where it is, and not before") {
@@ -229,6 +331,15 @@ TEST_CASE("a stream that is malformed is refused where it is, and not before") {
       // What cannot come in the middle of a large frame.
       large_frame(4) + large_frame(4),
       large_frame(4) + whole,
+      large_frame(4) + packet({PacketKind::end, Lane::control, 0, 0}),
+      large_frame(4, Lane::control) + packet({PacketKind::end, Lane::control, 0, 0}),
+      // What carries nothing.
+      packet({PacketKind::greeting, Lane::control, 2, 1}, "hdp"),
+      packet({PacketKind::greeting, Lane::data, 2, 0}, "hd"),
+      packet({PacketKind::welcome, Lane::control, 1, 0}, "h"),
+      packet({PacketKind::refusal, Lane::control, 0, 1}, "p"),
+      packet({PacketKind::end, Lane::control, 1, 0}, "h"),
+      packet({PacketKind::end, Lane::data, 0, 0}),
   };
   for (auto const& bytes : malformed) {
     CAPTURE(&bytes - malformed.data());

@@ -86,6 +86,15 @@ void RawStream::write(std::string const& bytes) {
   ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 
+void RawStream::hang_up() { shutdown(fd_, SHUT_WR); }
+
+std::string RawStream::read_some() {
+  std::string some(100'000, '\0');
+  auto const size = recv(fd_, some.data(), some.size(), MSG_DONTWAIT);
+  some.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+  return some;
+}
+
 std::string RawStream::read_to_end() {
   std::string all;
   std::array<char, 4096> some;

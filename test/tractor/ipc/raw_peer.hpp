@@ -51,6 +51,10 @@ class RawStream {
   ~RawStream();
 
   void write(std::string const& bytes);
+  // Nothing more will be said.
+  void hang_up();
+  // What is there; never waits.
+  std::string read_some();
   // What the other end says until it closes. A checkpoint.
   std::string read_to_end();
 

@@ -21,6 +21,17 @@ std::string reason_of(Link& link) {
   }
 }
 
+bool contains(std::string const& text, std::string const& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::string next_report(Scene& scene) {
+  while (scene.reports.empty()) trio::sleep(1ms);
+  std::string first = scene.reports.front();
+  scene.reports.erase(scene.reports.begin());
+  return first;
+}
+
 void play(TransportKind kind, std::function<void(Scene&)> const& act) {
   TemporaryDirectory const directory;
   std::vector<std::string> reports;

@@ -51,6 +51,8 @@ std::string text(Frame const& received);
 // What a receive() that finds the link over says.
 std::string reason_of(Link& link);
 
+bool contains(std::string const& text, std::string const& part);
+
 // Everything that a case needs, in a run of its own.
 struct Scene {
   trio::Nursery& service;
@@ -61,6 +63,9 @@ struct Scene {
 
   std::unique_ptr<Transport> transport() { return tractor::ipc::make_transport(service, options); }
 };
+
+// Waits until something was reported.
+std::string next_report(Scene& scene);
 
 // Plays `act` in a run, and ends the service nursery afterwards. Fails if it takes too long.
 void play(TransportKind kind, std::function<void(Scene&)> const& act);
@@ -74,10 +79,10 @@ inline void play_on_each(std::function<void(Scene&)> const& act) {
 
 // Two connected ends of a link, each with a transport of its own.
 struct Pair {
-  explicit Pair(Scene& scene)
+  explicit Pair(Scene& scene, std::string const& name = "here")
       : accepting(scene.transport()),
         dialling(scene.transport()),
-        listener(accepting->listen("here")),
+        listener(accepting->listen(name)),
         accepted(listener->expect("somebody")),
         dialled(dialling->connect(listener->endpoint(), "somebody")) {
     dialled->wait_connected();

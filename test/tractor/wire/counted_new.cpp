@@ -13,8 +13,7 @@ namespace {
 constinit thread_local CountedNew* counting = nullptr;
 
 void* allocate_or_null(std::size_t size) noexcept {
-  CountedNew::count(size);
-  return std::malloc(std::max<std::size_t>(size, 1));
+  return CountedNew::count(size) ? std::malloc(std::max<std::size_t>(size, 1)) : nullptr;
 }
 
 void* allocate(std::size_t size) {
@@ -24,14 +23,15 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-CountedNew::CountedNew() { counting = this; }
+CountedNew::CountedNew(std::size_t failing) : failing_(failing) { counting = this; }
 
 CountedNew::~CountedNew() { counting = nullptr; }
 
-void CountedNew::count(std::size_t size) {
-  if (!counting) return;
+bool CountedNew::count(std::size_t size) {
+  if (!counting) return true;
   counting->largest_ = std::max(counting->largest_, size);
   counting->total_ += size;
+  return ++counting->count_ != counting->failing_;
 }
 
 void* operator new(std::size_t size) { return allocate(size); }
@@ -60,4 +60,13 @@ TEST_CASE("allocations are counted") {
   auto const value = std::make_unique<char[]>(1000);
   CHECK(counted.largest() == 1000);
   CHECK(counted.total() >= 1000);
+}
+
+TEST_CASE("one allocation fails, when its turn has come") {
+  CountedNew const counted(2);
+  auto const first = std::make_unique<int>(1);
+  CHECK(!counted.has_failed());
+  CHECK_THROWS_AS(std::make_unique<int>(2), std::bad_alloc);
+  CHECK(counted.has_failed());
+  CHECK_NOTHROW(std::make_unique<int>(3));
 }

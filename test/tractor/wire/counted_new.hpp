@@ -2,10 +2,13 @@
 #pragma once
 #include <cstddef>
 
-// Counts what this thread allocates by new, while there is one.
+// Counts what this thread allocates by new, while there is one; and may have one of it fail.
 class CountedNew {
  public:
-  CountedNew();
+  CountedNew() : CountedNew(0) {}
+
+  // The one of this number, from 1 on, throws std::bad_alloc.
+  explicit CountedNew(std::size_t failing);
   CountedNew(CountedNew const&) = delete;
   CountedNew& operator=(CountedNew const&) = delete;
   ~CountedNew();
@@ -15,9 +18,15 @@ class CountedNew {
 
   std::size_t total() const { return total_; }
 
-  static void count(std::size_t size);
+  // Whether the one that was to fail has.
+  bool has_failed() const { return failing_ != 0 && count_ >= failing_; }
+
+  // False: it is to fail.
+  static bool count(std::size_t size);
 
  private:
+  std::size_t const failing_;
+  std::size_t count_ = 0;
   std::size_t largest_ = 0;
   std::size_t total_ = 0;
 };
