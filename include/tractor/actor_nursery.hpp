@@ -16,7 +16,6 @@
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 namespace tractor {
 
@@ -143,12 +142,9 @@ class ActorNursery {
   void run_task(std::shared_ptr<runtime::Child> const& child, runtime::Outcome& outcome,
                 FunctionId const& function, Buffer arguments);
   void cancel_because(ActorId const& actor, std::exception_ptr const& error);
-  // Whether an actor's task is throwing this very exception.
-  bool has_thrown(std::exception_ptr const& error) const;
 
   LocalActor& actor_;
   trio::Nursery* nursery_ = nullptr;
-  std::vector<std::exception_ptr> errors_;
 };
 
 // Behind open_nursery.

@@ -96,6 +96,24 @@ TEST_CASE("F1: kill -9 of an actor is ActorDied at the call, at once, and at the
   CHECK(group.find<tractor::ActorDied>());
 }
 
+TEST_CASE("F1: a death that calls have met is told once at the nursery's end") {
+  auto const group = group_thrown_by([] {
+    in_root([] {
+      tractor::open_nursery([](tractor::ActorNursery& nursery) {
+        auto portal = nursery.start_actor("victim", tractor::expose<forever, own_pid>);
+        trio::open_nursery([&](trio::Nursery& tasks) {
+          for (int i = 0; i < 2; ++i) tasks.start_soon([&] { portal.run<forever>(); });
+          portal.run<own_pid>();
+          kill(portal.actor().pid, SIGKILL);
+          portal.run<forever>();
+        });
+      });
+    });
+  });
+  REQUIRE(group.leaves().size() == 1);
+  CHECK(group.find<tractor::ActorDied>());
+}
+
 TEST_CASE("F1: kill -9 of a one-shot is ActorDied in result() and at the nursery's end, once") {
   auto const group = group_thrown_by([] {
     in_root([] {

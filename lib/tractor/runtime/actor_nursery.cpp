@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace tractor {
 
@@ -61,6 +62,16 @@ void supervise(std::shared_ptr<Child> const& child, Work work, OnError on_error,
   }
   if (error) std::rethrow_exception(error);
   if (cancelled) std::rethrow_exception(cancelled);
+}
+
+// Each error once: a death reaches the calls that were under way as well as its actor's own task.
+std::exception_ptr without_repetitions(std::exception_ptr const& error) {
+  std::vector<std::exception_ptr> told;
+  return trio::detail::sieve(error, [&](std::exception_ptr const& leaf) {
+    if (std::find(told.begin(), told.end(), leaf) != told.end()) return true;
+    told.push_back(leaf);
+    return false;
+  });
 }
 
 }  // namespace
@@ -125,7 +136,6 @@ void ActorNursery::run_task(std::shared_ptr<runtime::Child> const& child, Outcom
         },
         [&](std::exception_ptr const& error) {
           settle(error);
-          errors_.push_back(error);
           cancel_because(child->peer()->id(), error);
         },
         [&] {
@@ -148,23 +158,17 @@ void ActorNursery::cancel_because(ActorId const& actor, std::exception_ptr const
                                    trio::describe(error).substr(0, longest_reason)});
 }
 
-bool ActorNursery::has_thrown(std::exception_ptr const& error) const {
-  return std::find(errors_.begin(), errors_.end(), error) != errors_.end();
-}
-
 void run_actor_nursery(RootOptions const* options, std::function<void(ActorNursery&)> const& body) {
   auto const run_in = [&](LocalActor& actor) {
     // Outlives the body: the actors' tasks need it until the end.
     ActorNursery actors(actor);
-    trio::open_nursery([&](trio::Nursery& nursery) {
-      actors.nursery_ = &nursery;
-      auto const thrown = trio::detail::caught_from([&] { body(actors); });
-      if (!thrown) return;
-      // What an actor threw and the body met in result(): the actor's own task throws it.
-      auto rest = trio::detail::sieve(
-          thrown, [&](std::exception_ptr const& error) { return actors.has_thrown(error); });
-      if (rest) std::rethrow_exception(std::move(rest));
+    auto const thrown = trio::detail::caught_from([&] {
+      trio::open_nursery([&](trio::Nursery& nursery) {
+        actors.nursery_ = &nursery;
+        body(actors);
+      });
     });
+    if (thrown) std::rethrow_exception(without_repetitions(thrown));
   };
   if (!trio::lowlevel::in_task())
     throw trio::MisuseError(
