@@ -89,6 +89,14 @@ class CancelScope : detail::Hook<detail::ChildScopeTag>, detail::DeadlineEntry {
   explicit CancelScope(Time deadline = never, bool shield = false) noexcept
       : DeadlineEntry(Kind::scope), deadline_(deadline), shield_(shield) {}
 
+  // A length of time is refused with a sentence: it is for after().
+  template <std::convertible_to<Duration> Length> explicit CancelScope(Length, bool = false)
+      : CancelScope() {
+    static_assert(std::is_void_v<Length>,
+                  "trio: a CancelScope ends at a Time: for a length of time, write "
+                  "CancelScope::after(5s), or use move_on_after or fail_after");
+  }
+
   // A scope whose deadline is `timeout` after it is entered (not after it is made). Throws
   // std::invalid_argument if negative.
   static CancelScope after(Duration timeout, bool shield = false) {

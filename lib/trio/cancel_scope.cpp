@@ -124,6 +124,7 @@ void CancelScope::open_as_root(detail::Runner& runner) noexcept {
 void CancelScope::open(detail::TaskRecord& task) {
   if (state_ != State::unentered)
     throw MisuseError("trio: this CancelScope was entered before; make a new one for each block");
+  if (relative_ || deadline_ != never) task.scope->runner_->deadlines().make_room();
   state_ = State::open;
   parent_ = task.scope;
   runner_ = parent_->runner_;
@@ -215,6 +216,7 @@ Time CancelScope::deadline() const {
 
 void CancelScope::set_deadline(Time deadline) {
   check_thread();
+  if (state_ == State::open) runner_->deadlines().make_room();
   relative_.reset();
   deadline_ = deadline;
   if (state_ == State::open) register_deadline();

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "deadline_heap.hpp"
 
+#include <algorithm>
+
 namespace trio::detail {
+
+void DeadlineHeap::make_room() {
+  if (entries_.size() == entries_.capacity())
+    entries_.reserve(std::max<std::size_t>(16, 2 * entries_.size()));
+}
 
 void DeadlineHeap::insert(DeadlineEntry& what, Time deadline) {
   entries_.emplace_back();

@@ -22,7 +22,9 @@ class DeadlineHeap {
 
   DeadlineEntry& front() const noexcept { return *entries_.front().what; }
 
-  // It must not be in the heap.
+  // The next insert() will not throw. Throws std::bad_alloc.
+  void make_room();
+  // It must not be in the heap. Throws std::bad_alloc.
   void insert(DeadlineEntry& what, Time deadline);
   // Does nothing if it is not in the heap.
   void remove(DeadlineEntry& what) noexcept;

@@ -100,6 +100,7 @@ Kind kind_of_function(std::string_view name, std::string_view file) {
 
 std::string short_name(std::string_view readable) {
   // Up to the parameters and without what stands in <>; what a space ends was the return type.
+  constexpr std::string_view anonymous = "(anonymous namespace)::";
   std::string name;
   int depth = 0;
   for (std::size_t i = 0; i < readable.size(); ++i) {
@@ -107,6 +108,10 @@ std::string short_name(std::string_view readable) {
     if (depth == 0 && at_word && begins_with(readable.substr(i), "operator")) {
       std::size_t const end = readable.find('(', i + 9);
       return name + std::string(readable.substr(i, end == readable.npos ? end : end - i));
+    }
+    if (depth == 0 && at_word && readable.substr(i).starts_with(anonymous)) {
+      i += anonymous.size() - 1;
+      continue;
     }
     char const c = readable[i];
     if (depth > 0) {

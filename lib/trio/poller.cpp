@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -184,8 +185,14 @@ bool Poller::leave(int fd, Direction direction, Task const& task) noexcept {
 void Poller::notify_closing(int fd) {
   auto found = by_fd_.find(fd);
   if (found == by_fd_.end()) return;
-  auto const closed = std::make_exception_ptr(
-      ClosedResourceError("trio: the descriptor was closed by another task"));
+  std::exception_ptr closed;
+  try {
+    closed = std::make_exception_ptr(
+        ClosedResourceError("trio: the descriptor was closed by another task"));
+  } catch (std::bad_alloc const&) {
+    // It is closed all the same.
+    closed = std::current_exception();
+  }
   wake_task(found->second.reader, closed);
   wake_task(found->second.writer, closed);
   update(fd, found->second);

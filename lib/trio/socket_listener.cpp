@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -111,6 +112,8 @@ void serve_listener(SocketListener listener, std::shared_ptr<StreamHandler const
       continue;
     } catch (std::system_error const& error) {
       if (!is_one_of(error.code().value(), errors_of_overload)) throw;
+    } catch (std::bad_alloc const&) {
+      // As ENOMEM.
     }
     sleep(overload_pause);
   }

@@ -443,4 +443,6 @@ TEST_CASE("a library function is shown by its name alone") {
   CHECK(short_name("trio::Iterator<int>::operator++()") == "trio::Iterator::operator++");
   CHECK(short_name("trio::Callable::operator()(int) const") == "trio::Callable::operator()");
   CHECK(short_name("trio::cooperator(int)") == "trio::cooperator");
+  CHECK(short_name("int tractor::(anonymous namespace)::serve(int)") == "tractor::serve");
+  CHECK(short_name("(anonymous namespace)::serve(int)") == "serve");
 }

@@ -19,14 +19,14 @@ void Inbox::push(Lane lane, Frame frame) {
   receiver_.unpark_all();
 }
 
-void Inbox::finish(std::string reason) {
+void Inbox::finish(Reason reason) {
   if (over_) return;
   over_ = std::move(reason);
   receiver_.unpark_all();
   connecting_.unpark_all();
 }
 
-void Inbox::finish_at_once(std::string reason) {
+void Inbox::finish_at_once(Reason reason) {
   connected_ = false;
   control_.clear();
   data_.clear();
@@ -34,7 +34,8 @@ void Inbox::finish_at_once(std::string reason) {
 }
 
 void Inbox::throw_if_finished() const {
-  if (over_) throw TransportClosed(*over_);
+  if (!over_) return;
+  std::visit([](auto const& reason) { throw TransportClosed(std::string(reason)); }, *over_);
 }
 
 void Inbox::wait_connected() {

@@ -7,11 +7,23 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 
 namespace tractor::ipc {
 
-// Why a link is over whose service nursery has ended.
-inline constexpr auto serving_cancelled = "tractor: the tasks that serve this link were cancelled";
+// Why a link is over: a sentence that lives for ever, which needs no memory, or one that was made.
+using Reason = std::variant<std::string_view, std::string>;
+
+// Of a link whose service nursery has ended.
+inline constexpr std::string_view serving_cancelled =
+    "tractor: the tasks that serve this link were cancelled";
+// Of one that we have closed.
+inline constexpr std::string_view closed_here = "tractor: the link was closed at this end";
+// Of one that the other end has closed.
+inline constexpr std::string_view closed_there = "tractor: the other end closed the link";
+// Of one whose listener we have closed.
+inline constexpr std::string_view listener_closed = "tractor: the listener of this link was closed";
 
 // The receiving side of a link: what has arrived and was not yet received, and whether more may
 // come. A link shares it with the tasks that wait in it, which may see it closed and destroyed.
@@ -27,9 +39,9 @@ class Inbox {
 
   // Nothing more will come, for this reason, the first one given. What is there may still be
   // received. Not a checkpoint.
-  void finish(std::string reason);
+  void finish(Reason reason);
   // Nor may that: drops it.
-  void finish_at_once(std::string reason);
+  void finish_at_once(Reason reason);
 
   bool is_finished() const noexcept { return over_.has_value(); }
 
@@ -46,7 +58,7 @@ class Inbox {
   std::deque<Frame> control_;
   std::deque<Frame> data_;
   bool connected_ = false;
-  std::optional<std::string> over_;
+  std::optional<Reason> over_;
   bool has_receiver_ = false;
   trio::lowlevel::ParkingLot receiver_;
   trio::lowlevel::ParkingLot connecting_;

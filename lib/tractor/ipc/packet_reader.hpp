@@ -30,12 +30,12 @@ class PacketReader {
 
   enum class Read { all, some, ended };
   // Reads without waiting, up to a bound. `all`: of what was there; `some`: there may be more;
-  // `ended`: nothing will come any more. Throws std::system_error if the kernel refuses,
-  // std::bad_alloc.
+  // `ended`: nothing will come any more. To be asked when next() has found nothing. Throws
+  // std::system_error if the kernel refuses, std::bad_alloc.
   Read read_from(int socket);
 
-  // Where to read to next, in this order. Never without room. Valid until the next call of
-  // anything. Throws std::bad_alloc.
+  // Where to read to next, in this order. Never without room once next() has found nothing. Valid
+  // until the next call of anything. Throws std::bad_alloc.
   std::span<iovec const> room();
   // So many bytes were read there.
   void filled(std::size_t size) noexcept;

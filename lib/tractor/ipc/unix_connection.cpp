@@ -15,6 +15,8 @@
 
 namespace tractor::ipc {
 
+using namespace std::string_view_literals;
+
 namespace {
 
 // How many frames may each cost a call before the run looks for input again.
@@ -33,6 +35,7 @@ UnixConnection::UnixConnection(std::shared_ptr<UnixShared const> shared)
 
 void UnixConnection::dial(std::string endpoint, std::string path, std::string identity) {
   peer_ = std::move(endpoint);
+  dialling_.emplace();
   serve_soon([this, path = std::move(path), identity = std::move(identity)] {
     connect(path);
     if (is_over()) return;
@@ -43,7 +46,7 @@ void UnixConnection::dial(std::string endpoint, std::string path, std::string id
 
 void UnixConnection::connect(std::string const& path) {
   try {
-    static_cast<void>(dialling_.enter([&] {
+    static_cast<void>(dialling_->enter([&] {
       auto stream = trio::open_unix_socket(path);
       if (!is_over()) open(std::move(stream));
     }));
@@ -65,31 +68,25 @@ void UnixConnection::admit(trio::SocketStream stream, PacketReader reader,
     writer_.welcome();
     serve_soon([this] { converse(); });
     inbox_.set_connected();
-  } catch (std::exception const& error) {
-    fail("tractor: cannot begin a link at " + endpoint + ": " + error.what());
+  } catch (std::exception const&) {
+    fail_for_caught();
     throw;
   }
 }
 
-// As a task: whatever ends that ends the link, and no more.
+// Whatever leaves `body` ends the link, and no more. (A task that gets no stack ends its nursery.)
 void UnixConnection::serve_soon(std::function<void()> body) {
-  shared_->service.start_soon(
-      {.name = "reading from " + peer_}, [self = shared_from_this(), body = std::move(body)] {
-        try {
-          body();
-        } catch (trio::ClosedResourceError const&) {
-          // It was closed here.
-        } catch (DecodeError const& error) {
-          self->cut(error.what());
-        } catch (std::bad_alloc const&) {
-          self->fail("tractor: no memory is left for the link with " + self->peer_);
-        } catch (std::exception const& error) {
-          self->fail("tractor: cannot read from " + self->peer_ + ": " + error.what());
-        } catch (...) {
-          self->fail(serving_cancelled);
-          throw;
-        }
-      });
+  shared_->service.start_soon({.name = "reading from " + peer_},
+                              [self = shared_from_this(), body = std::move(body)] {
+                                try {
+                                  body();
+                                } catch (std::exception const&) {
+                                  self->fail_for_caught();
+                                } catch (...) {
+                                  self->fail(serving_cancelled);
+                                  throw;
+                                }
+                              });
 }
 
 void UnixConnection::open(trio::SocketStream stream) {
@@ -107,12 +104,12 @@ void UnixConnection::converse() {
     if (is_over()) return;
     if (std::exchange(more_to_read_, false)) {
       trio::lowlevel::checkpoint();
-      if (is_over()) return;
     } else {
       parked_ = true;
       trio::lowlevel::wait_readable(stream_->fd());
       parked_ = false;
     }
+    if (is_over()) return;
     auto const read = reader_.read_from(stream_->fd());
     if (read == PacketReader::Read::ended) return lose();
     more_to_read_ = read == PacketReader::Read::some;
@@ -128,9 +125,9 @@ void UnixConnection::take_whole_packets() {
 }
 
 void UnixConnection::take(Packet packet) {
+  if (packet.kind == PacketKind::end) return inbox_.is_connected() ? finish(closed_there) : lose();
   if (inbox_.is_connected()) {
     if (packet.kind == PacketKind::frame) return inbox_.push(packet.lane, std::move(packet.frame));
-    if (packet.kind == PacketKind::end) return finish("tractor: the other end closed the link");
   } else {
     if (packet.kind == PacketKind::welcome) return inbox_.set_connected();
     if (packet.kind == PacketKind::refusal)
@@ -150,11 +147,12 @@ void UnixConnection::cut(std::string const& what) {
 }
 
 void UnixConnection::lose() {
-  if (!inbox_.is_connected())
-    finish("tractor: the listener at " + peer_ + " went before it had let this process in");
-  else
+  if (inbox_.is_connected())
     finish("tractor: the connection with " + peer_ +
            " is gone: the process there has ended, or gave the link up");
+  else
+    finish("tractor: the listener at " + peer_ +
+           " went, or gave the link up, before it had let this process in");
 }
 
 // ----------------------------------------------------------------------------------- what leaves
@@ -182,8 +180,8 @@ void UnixConnection::flush() {
     shared_->service.start_soon({.name = "writing to " + peer_},
                                 [self = shared_from_this()] { self->write_rest(); });
     writing_ = true;
-  } catch (std::exception const& error) {
-    fail_to_write(error);
+  } catch (std::exception const&) {
+    fail_for_caught();
   }
 }
 
@@ -197,10 +195,6 @@ bool UnixConnection::write_some() {
     writer_.clear();
   }
   return written == PacketWriter::Written::some;
-}
-
-void UnixConnection::fail_to_write(std::exception const& error) {
-  finish("tractor: cannot write to " + peer_ + ": " + error.what());
 }
 
 void UnixConnection::write_rest() {
@@ -225,10 +219,8 @@ void UnixConnection::write_rest() {
         trio::lowlevel::wait_writable(stream_->fd());
         if (!write_some()) return;
       }
-    } catch (trio::ClosedResourceError const&) {
-      // There is nothing to be written any more.
-    } catch (std::exception const& error) {
-      fail_to_write(error);
+    } catch (std::exception const&) {
+      fail_for_caught();
     }
   }));
 }
@@ -237,7 +229,7 @@ void UnixConnection::write_rest() {
 
 void UnixConnection::close(trio::Duration linger) {
   bool const was_over = is_over();
-  inbox_.finish_at_once("tractor: the link was closed at this end");
+  inbox_.finish_at_once(closed_here);
   if (was_over) return;
   // To a peer that never came there is nothing to say.
   if (!stream_) return hang_up();
@@ -258,10 +250,29 @@ void UnixConnection::bound_writing() {
   writing_scope_->set_shield(true);
 }
 
-void UnixConnection::fail(std::string reason) {
+void UnixConnection::fail(Reason reason) {
   if (is_over()) return;
   if (stream_) say_end();
   finish(std::move(reason));
+}
+
+// In a handler: the link fails for what was caught, though there be no memory to say so.
+void UnixConnection::fail_for_caught() {
+  try {
+    try {
+      throw;
+    } catch (std::bad_alloc const&) {
+      throw;
+    } catch (trio::ClosedResourceError const&) {
+      // It was closed here.
+    } catch (DecodeError const& error) {
+      cut(error.what());
+    } catch (std::exception const& error) {
+      fail("tractor: the link with " + peer_ + " has failed: " + error.what());
+    }
+  } catch (std::bad_alloc const&) {
+    fail("tractor: no memory is left for this link"sv);
+  }
 }
 
 void UnixConnection::say_end() {
@@ -274,7 +285,7 @@ void UnixConnection::say_end() {
   }
 }
 
-void UnixConnection::finish(std::string reason) {
+void UnixConnection::finish(Reason reason) {
   inbox_.finish(std::move(reason));
   hang_up();
 }
@@ -284,8 +295,8 @@ void UnixConnection::hang_up() {
   reader_ = PacketReader(shared_->largest_frame());
   if (stream_)
     stream_->close();
-  else
-    dialling_.cancel();
+  else if (dialling_)
+    dialling_->cancel();
 }
 
 }  // namespace tractor::ipc

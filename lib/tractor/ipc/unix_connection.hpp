@@ -10,7 +10,6 @@
 #include <trio/socket_stream.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,8 +48,8 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
 
   std::optional<PeerCredentials> credentials() const noexcept { return credentials_; }
 
-  // The link is over, without the peer's doing. What has come may still be received.
-  void fail(std::string reason);
+  // The link is over, and the peer is told. What has come may still be received.
+  void fail(Reason reason);
 
  private:
   bool is_over() const noexcept { return inbox_.is_finished(); }
@@ -65,11 +64,11 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
   // What the peer sent breaks the rules.
   void cut(std::string const& what);
   void lose();
-  void finish(std::string reason);
+  void finish(Reason reason);
+  void fail_for_caught();
 
   void flush();
   bool write_some();
-  void fail_to_write(std::exception const& error);
   // As a task.
   void write_rest();
   void bound_writing();
@@ -85,19 +84,19 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
   PacketWriter writer_;
   std::optional<trio::SocketStream> stream_;
   std::optional<PeerCredentials> credentials_;
-  // Of connecting.
-  trio::CancelScope dialling_;
+  // Of connecting, if we dial.
+  std::optional<trio::CancelScope> dialling_;
   // How often the run had looked for input when a frame was sent last, and how many have left at
   // once since.
   std::uint64_t looks_ = 0;
   int sent_at_once_ = 0;
   // The socket may hold more than was read.
   bool more_to_read_ = true;
-  // serve() waits for the socket: the run can be asked to wake it.
+  // converse() waits for the socket: the run can be asked to wake it.
   bool parked_ = false;
   // Nobody reads at the other end any more.
   bool unread_ = false;
-  // write_rest() is, or will be, at work, and here.
+  // write_rest() is at work, or will be; its scope, once it is.
   bool writing_ = false;
   trio::CancelScope* writing_scope_ = nullptr;
   // Closed, but until then it may be written.

@@ -8,12 +8,15 @@
 
 #include <exception>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <unistd.h>
 
 namespace tractor::ipc {
+
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -26,7 +29,7 @@ std::string_view text(Buffer const& bytes) {
   return {static_cast<char const*>(static_cast<void const*>(bytes.data())), bytes.size()};
 }
 
-// The first packet of a peer; empty if it hangs up instead. A checkpoint. Throws DecodeError.
+// The first packet of a peer; empty if it hangs up instead. A checkpoint. Throws as a PacketReader.
 std::optional<Packet> first_packet(int socket, PacketReader& reader) {
   for (;;) {
     trio::lowlevel::wait_readable(socket);
@@ -45,15 +48,14 @@ void UnixDoor::open(trio::SocketListener listener) {
       });
 }
 
-// As a task: what ends it closes the door, and ends no more.
+// As a task: an error of it keeps from coming in who has not yet, and does no more.
 void UnixDoor::serve(trio::SocketListener listener) {
   try {
     static_cast<void>(scope_.enter([&] { let_in_all(std::move(listener)); }));
   } catch (std::exception const&) {
-    auto const why =
-        endpoint_ + ": nobody can be let in any more: " + trio::describe(std::current_exception());
-    shared_->options.report(why);
-    close("tractor: " + why);
+    shut_out("tractor: the listener of this link can let nobody in any more; its log says why"sv);
+    shared_->options.report(
+        endpoint_ + ": nobody can be let in any more: " + trio::describe(std::current_exception()));
   } catch (...) {
     close(serving_cancelled);
     throw;
@@ -75,7 +77,7 @@ void UnixDoor::let_in_all(trio::SocketListener listener) {
 }
 
 void UnixDoor::expect(std::string const& identity, std::shared_ptr<UnixConnection> connection) {
-  if (closed_because_) return connection->fail(*closed_because_);
+  if (shut_because_) return connection->fail(*shut_because_);
   guests_[identity].connection = std::move(connection);
 }
 
@@ -83,7 +85,7 @@ void UnixDoor::receive(trio::SocketStream& stream) {
   PacketReader reader(longest_greeting);
   std::optional<Packet> greeting;
   auto const peer = credentials_of(stream.fd());
-  if (!peer || peer->uid != geteuid()) return refuse(stream, "it is another user's");
+  if (!peer || peer->uid != geteuid()) return refuse(stream, "it is not known to be this user's");
   try {
     auto const read = trio::move_on_after(shared_->options.handshake_timeout,
                                           [&] { greeting = first_packet(stream.fd(), reader); });
@@ -91,8 +93,8 @@ void UnixDoor::receive(trio::SocketStream& stream) {
   } catch (DecodeError const&) {
     return refuse(stream, talks_otherwise);
   }
-  // Somebody who only asks whether there is a listener.
-  if (!greeting) return;
+  // Somebody who only asks whether there is a listener, or has thought better of it.
+  if (!greeting || greeting->kind == PacketKind::end) return;
   auto const said = text(greeting->frame.header);
   if (greeting->kind != PacketKind::greeting || !said.starts_with(greeting_word))
     return refuse(stream, talks_otherwise);
@@ -110,9 +112,17 @@ void UnixDoor::refuse(trio::SocketStream& stream, std::string const& why) {
   shared_->options.report(endpoint_ + ": refused a stranger: " + why);
 }
 
-void UnixDoor::close(std::string const& reason) {
-  if (closed_because_) return;
-  closed_because_ = reason;
+void UnixDoor::shut_out(Reason const& reason) {
+  shut_because_ = reason;
+  std::erase_if(guests_, [&](auto const& each) {
+    Guest const& guest = each.second;
+    if (!guest.is_in) guest.connection->fail(reason);
+    return !guest.is_in;
+  });
+}
+
+void UnixDoor::close(Reason const& reason) {
+  if (!shut_because_) shut_because_ = reason;
   scope_.cancel();
   for (auto const& [identity, guest] : std::exchange(guests_, {})) guest.connection->fail(reason);
 }

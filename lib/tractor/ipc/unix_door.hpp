@@ -31,7 +31,7 @@ class UnixDoor : public std::enable_shared_from_this<UnixDoor> {
 
   // Ends all links, for this reason, and lets nobody in any more; who is expected after that has a
   // link that is over. Idempotent.
-  void close(std::string const& reason);
+  void close(Reason const& reason);
 
  private:
   struct Guest {
@@ -41,6 +41,7 @@ class UnixDoor : public std::enable_shared_from_this<UnixDoor> {
 
   void serve(trio::SocketListener listener);
   void let_in_all(trio::SocketListener listener);
+  void shut_out(Reason const& reason);
   void receive(trio::SocketStream& stream);
   void refuse(trio::SocketStream& stream, std::string const& why);
 
@@ -49,7 +50,7 @@ class UnixDoor : public std::enable_shared_from_this<UnixDoor> {
   std::unordered_map<std::string, Guest> guests_;
   // Of the task.
   trio::CancelScope scope_;
-  std::optional<std::string> closed_because_;
+  std::optional<Reason> shut_because_;
 };
 
 }  // namespace tractor::ipc

@@ -76,7 +76,7 @@ class UnixListener final : public Listener {
     door_->open(trio::SocketListener(trio::Descriptor(socket_.release())));
   }
 
-  ~UnixListener() override { door_->close("tractor: the listener of this link was closed"); }
+  ~UnixListener() override { door_->close(listener_closed); }
 
   std::string const& endpoint() const override { return endpoint_; }
 

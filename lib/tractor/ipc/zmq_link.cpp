@@ -39,13 +39,13 @@ Frame ZmqLink::receive() {
 void ZmqLink::close(trio::Duration linger) {
   // To a peer that never came there is nothing to say.
   bool const lingers = inbox_->is_connected();
-  inbox_->finish_at_once("tractor: the link was closed at this end");
+  inbox_->finish_at_once(closed_here);
   if (std::exchange(released_, true)) return;
   say_end();
   release(lingers ? linger : std::chrono::seconds(0));
 }
 
-void ZmqLink::fail(std::string reason) {
+void ZmqLink::fail(Reason reason) {
   inbox_->finish(std::move(reason));
   if (!std::exchange(released_, true)) release(std::chrono::seconds(0));
 }
@@ -71,7 +71,7 @@ void ZmqLink::lane_received(Lane lane, std::span<zmq::message_t> parts) {
   if (kind == ZmqKind::probe) return;
   if (kind == ZmqKind::end) {
     state(lane) = State::ended;
-    return fail_unless_open(other(lane), "tractor: the other end closed the link");
+    return fail_unless_open(other(lane), closed_there);
   }
   if (kind == ZmqKind::frame || kind == ZmqKind::large_frame) {
     if (auto frame = decode(*kind, parts)) return inbox_->push(lane, std::move(*frame));
@@ -89,8 +89,8 @@ void ZmqLink::lane_lost(Lane lane, std::string const& reason) {
   fail_unless_open(other(lane), reason);
 }
 
-void ZmqLink::fail_unless_open(Lane lane, std::string const& reason) {
-  if (state(lane) != State::open) fail(reason);
+void ZmqLink::fail_unless_open(Lane lane, Reason reason) {
+  if (state(lane) != State::open) fail(std::move(reason));
 }
 
 bool ZmqLink::is_over(Lane lane) const noexcept {

@@ -32,7 +32,7 @@ class ZmqLink : public Link {
   // The connection is gone, and all that came by it has been told.
   void lane_lost(Lane lane, std::string const& reason);
   // The link is over, without the peer's doing.
-  void fail(std::string reason);
+  void fail(Reason reason);
 
  private:
   // Ended by the peer, or lost with its connection.
@@ -50,7 +50,7 @@ class ZmqLink : public Link {
   bool is_over(Lane lane) const noexcept;
 
   void say_end();
-  void fail_unless_open(Lane lane, std::string const& reason);
+  void fail_unless_open(Lane lane, Reason reason);
 
   std::shared_ptr<Inbox> const inbox_ = std::make_shared<Inbox>();
   std::array<State, 2> states_ = {State::unopened, State::unopened};

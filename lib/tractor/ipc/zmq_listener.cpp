@@ -59,7 +59,7 @@ ZmqListener::ZmqListener(std::shared_ptr<ZmqContext> context, TransportOptions c
 }
 
 ZmqListener::~ZmqListener() {
-  while (!links_.empty()) (*links_.begin())->fail("tractor: the listener of this link was closed");
+  while (!links_.empty()) (*links_.begin())->fail(listener_closed);
   monitor_->stop();
   auto const linger = std::chrono::ceil<std::chrono::milliseconds>(
       linger_until_ - std::chrono::steady_clock::now());

@@ -251,7 +251,7 @@ TEST_CASE("on ipc, who does not answer is waited for as long as it listens: it m
     silent.reset();
     CHECK_THROWS_WITH_AS(link->wait_connected(),
                          ("tractor: the listener at ipc://" + scene.directory.path() +
-                          "/it went before it had let this process in")
+                          "/it went, or gave the link up, before it had let this process in")
                              .c_str(),
                          TransportClosed);
   });
@@ -312,15 +312,38 @@ TEST_CASE("on ipc, a greeting that comes as the listener goes lets nobody in") {
   });
 }
 
-TEST_CASE("on ipc, who only asks whether there is a listener is no stranger") {
+TEST_CASE("on ipc, who only asks whether there is a listener, or gives up, is no stranger") {
   play(TransportKind::ipc, [](Scene& scene) {
     Pair pair(scene);
-    RawStream probe(pair.listener->endpoint());
-    trio::testing::wait_all_tasks_blocked();
-    probe.hang_up();
-    CHECK(trio::fail_after(10s, [&] { return probe.read_to_end(); }).empty());
+    for (std::string const& said :
+         {std::string(), packet({PacketKind::end, Lane::control, 0, 0})}) {
+      CAPTURE(said.size());
+      RawStream probe(pair.listener->endpoint());
+      trio::testing::wait_all_tasks_blocked();
+      probe.write(said);
+      probe.hang_up();
+      CHECK(trio::fail_after(10s, [&] { return probe.read_to_end(); }).empty());
+    }
     CHECK(scene.reports.empty());
     Witness(pair).check_unharmed();
+  });
+}
+
+TEST_CASE("on ipc, a listener that gives a link up before it has begun is no stranger either") {
+  play(TransportKind::ipc, [](Scene& scene) {
+    auto const transport = scene.transport();
+    auto const path = scene.directory.path() + "/other";
+    trio::open_nursery([&](trio::Nursery& nursery) {
+      nursery.start(
+          trio::serve_unix,
+          [](trio::SocketStream& stream) {
+            stream.send_all(packet({PacketKind::end, Lane::control, 0, 0}));
+          },
+          path);
+      CHECK(contains(reason_of(*transport->connect("ipc://" + path, "me")), "gave the link up"));
+      nursery.cancel_scope().cancel();
+    });
+    CHECK(scene.reports.empty());
   });
 }
 

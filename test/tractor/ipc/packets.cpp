@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -63,9 +64,14 @@ class SocketPair {
   // What is there, up to `most` bytes.
   std::string read(std::size_t most) const {
     std::string bytes(most, '\0');
-    auto const size = ::read(ends_[1], bytes.data(), bytes.size());
-    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    bytes.resize(read_into(bytes));
     return bytes;
+  }
+
+  // The same, into there; how much it was.
+  std::size_t read_into(std::span<char> room) const {
+    auto const size = ::read(ends_[1], room.data(), room.size());
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
   }
 
  private:
@@ -206,43 +212,57 @@ TEST_CASE("a frame of the control lane overtakes what waits, and a large payload
 }
 
 TEST_CASE("where memory is short, what has been said stays whole, and can be gone on with") {
-  std::vector<std::size_t> const sizes = {10, 500, 7'000, 8'000, 20'000, 300'000, 10, 9'000, 30};
+  std::vector<std::size_t> const sizes = {300'000, 20'000, 10, 7'000, 8'000, 9'000, 0};
+  std::size_t failed_writing = 0;
   for (std::size_t failing = 1;; ++failing) {
     CAPTURE(failing);
     REQUIRE(failing < 1'000);
     PacketWriter writer;
     SocketPair const sockets;
-    std::string said;
-    auto const with_one_failure = [&](auto const& act) {
-      CountedNew const counted(failing);
-      try {
-        act();
-      } catch (std::bad_alloc const&) {
-        return true;
-      }
-      CHECK(!counted.has_failed());
-      return false;
-    };
+    std::string said(2'000'000, '\0');
+    std::size_t size_said = 0;
+    auto const read = [&] { size_said += sockets.read_into(std::span(said).subspan(size_said)); };
+    std::array<std::vector<Frame>, 2> frames;
+    for (std::size_t const size : sizes)
+      for (auto& each : frames) each.push_back(frame("header", pattern(size)));
     bool failed = false;
-    for (std::size_t const size : sizes) {
-      Frame pushed = frame("header", pattern(size));
-      if (!with_one_failure([&] { writer.push(Lane::data, std::move(pushed)); })) continue;
-      failed = true;
-      writer.push(Lane::data, frame("header", pattern(size)));
+    {
+      CountedNew const counted(failing);
+      for (auto& lane : frames)
+        for (Frame& each : lane) {
+          try {
+            writer.push(Lane(&lane - frames.data()), std::move(each));
+          } catch (std::bad_alloc const&) {
+            // It was not taken, nor any part of it.
+            each = {};
+          }
+        }
+      writer.end();
+      while (!writer.empty()) {
+        try {
+          (void)writer.write_to(sockets.in());
+        } catch (std::bad_alloc const&) {
+          ++failed_writing;
+        }
+        read();
+      }
+      failed = counted.has_failed();
     }
-    writer.end();
-    while (!writer.empty()) {
-      failed |= with_one_failure([&] { (void)writer.write_to(sockets.in()); });
-      said += sockets.read(1 << 20);
-    }
-    for (std::string rest = "?"; !rest.empty();) said += rest = sockets.read(1 << 20);
+    read();
+    said.resize(size_said);
+    std::array<std::size_t, 2> received = {0, 0};
     auto const packets = read_by(said, 1 << 20);
-    REQUIRE(packets.size() == sizes.size() + 1);
-    for (std::size_t i = 0; i < sizes.size(); ++i)
-      CHECK((text(packets[i].frame) == "header|" + pattern(sizes[i])));
+    REQUIRE(!packets.empty());
     CHECK(packets.back().kind == PacketKind::end);
+    for (auto const& each : packets) {
+      if (each.kind == PacketKind::end) break;
+      ++received[static_cast<std::size_t>(each.lane)];
+      CHECK((text(each.frame) == "header|" + pattern(each.frame.payload.size())));
+    }
+    CHECK(received[0] + received[1] + 1 >= 2 * sizes.size());
     if (!failed) break;
   }
+  CHECK(failed_writing > 3);
 }
 
 TEST_CASE("what has left is not held, nor what is forgotten") {
@@ -291,10 +311,13 @@ TEST_CASE("reading takes what is there, up to a bound, and tells the end") {
   sockets.say(packet({PacketKind::frame, Lane::data, 2, 0}, "hd"));
   CHECK(reader.read_from(sockets.in()) == Read::all);
   CHECK(reader.next()->kind == PacketKind::frame);
-  sockets.say(chunk(pattern(50'000)));
-  CHECK(reader.read_from(sockets.in()) == Read::some);
+  sockets.say(large_frame(50'000) + chunk(pattern(50'000)));
   sockets.hang_up();
-  while (reader.read_from(sockets.in()) != Read::ended) CHECK_THROWS_AS(reader.next(), DecodeError);
+  CHECK(reader.read_from(sockets.in()) == Read::some);
+  CHECK(!reader.next());
+  CHECK(reader.read_from(sockets.in()) == Read::all);
+  CHECK(reader.next()->frame.payload.size() == 50'000);
+  CHECK(reader.read_from(sockets.in()) == Read::ended);
   // A chunk may be as large as its frame.
   PacketReader patient(limit);
   CHECK(read_by(patient, large_frame(5'000'000), 100).empty());

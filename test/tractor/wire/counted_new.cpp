@@ -23,7 +23,10 @@ void* allocate(std::size_t size) {
 
 }  // namespace
 
-CountedNew::CountedNew(std::size_t failing) : failing_(failing) { counting = this; }
+CountedNew::CountedNew(std::size_t first_failing, std::size_t how_many)
+    : first_failing_(first_failing), how_many_(how_many) {
+  counting = this;
+}
 
 CountedNew::~CountedNew() { counting = nullptr; }
 
@@ -31,7 +34,9 @@ bool CountedNew::count(std::size_t size) {
   if (!counting) return true;
   counting->largest_ = std::max(counting->largest_, size);
   counting->total_ += size;
-  return ++counting->count_ != counting->failing_;
+  ++counting->count_;
+  return counting->count_ < counting->first_failing_ ||
+         counting->count_ >= counting->first_failing_ + counting->how_many_;
 }
 
 void* operator new(std::size_t size) { return allocate(size); }

@@ -7,8 +7,8 @@ class CountedNew {
  public:
   CountedNew() : CountedNew(0) {}
 
-  // The one of this number, from 1 on, throws std::bad_alloc.
-  explicit CountedNew(std::size_t failing);
+  // From the one of this number, from 1 on, so many throw std::bad_alloc.
+  explicit CountedNew(std::size_t first_failing, std::size_t how_many = 1);
   CountedNew(CountedNew const&) = delete;
   CountedNew& operator=(CountedNew const&) = delete;
   ~CountedNew();
@@ -18,14 +18,15 @@ class CountedNew {
 
   std::size_t total() const { return total_; }
 
-  // Whether the one that was to fail has.
-  bool has_failed() const { return failing_ != 0 && count_ >= failing_; }
+  // Whether one has failed.
+  bool has_failed() const { return first_failing_ != 0 && count_ >= first_failing_; }
 
   // False: it is to fail.
   static bool count(std::size_t size);
 
  private:
-  std::size_t const failing_;
+  std::size_t const first_failing_;
+  std::size_t const how_many_;
   std::size_t count_ = 0;
   std::size_t largest_ = 0;
   std::size_t total_ = 0;
