@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: a CancelScope ends at a Time: for a length of time, write CancelScope::after(5s)
+// expect: a CancelScope ends at a Time: for a length of time
 #include <trio/trio.hpp>
 
 #include <chrono>
