@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "deadline_heap.hpp"
 
-#include <algorithm>
+#include "make_room.hpp"
 
 namespace trio::detail {
 
-void DeadlineHeap::make_room() {
-  if (entries_.size() == entries_.capacity())
-    entries_.reserve(std::max<std::size_t>(16, 2 * entries_.size()));
-}
+void DeadlineHeap::make_room() { detail::make_room(entries_); }
 
 void DeadlineHeap::insert(DeadlineEntry& what, Time deadline) {
   entries_.emplace_back();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "fiber.hpp"
 
+#include "make_room.hpp"
 #include "runner.hpp"
 #include "switching.hpp"
 #include "task_record.hpp"
@@ -174,7 +175,9 @@ void Switcher::give_thread_back() noexcept {
 
 Fiber& Switcher::acquire(TaskRecord& task) {
   if (pool_.empty()) {
-    pool_.reserve(fibers_.size() + 1);
+    // Boost keeps the context from when it is attached: nothing may fail after that.
+    make_room(fibers_);
+    pool_.reserve(fibers_.capacity());
     auto fiber = std::make_unique<Fiber>();
     fiber->stack = arena_.make();
     fiber->side = sanitizer::make_side(fiber->stack.bottom, fiber->stack.size);
