@@ -194,8 +194,8 @@ void CancelScope::cancel(std::string reason) {
 void CancelScope::cancel(CancelReason reason) {
   if (cancel_called_) return;
   check_thread();
-  cancel_called_ = true;
   if (!cause_) cause_ = std::make_shared<CancelReason const>(std::move(reason));
+  cancel_called_ = true;
   if (state_ != State::open) return;
   register_deadline();
   recalculate();
@@ -216,7 +216,9 @@ Time CancelScope::deadline() const {
 
 void CancelScope::set_deadline(Time deadline) {
   check_thread();
-  if (state_ == State::open) runner_->deadlines().make_room();
+  bool const needs_room =
+      state_ == State::open && deadline != never && heap_position == not_in_heap;
+  if (needs_room) runner_->deadlines().make_room();
   relative_.reset();
   deadline_ = deadline;
   if (state_ == State::open) register_deadline();

@@ -208,7 +208,9 @@ void Poller::notify_readable(int fd) {
 void Poller::notify_readable_soon(int fd) {
   auto const found = by_fd_.find(fd);
   if (found == by_fd_.end() || !found->second.reader) return;
-  if (!std::exchange(found->second.reader_to_notify, true)) to_notify_.push_back(fd);
+  if (found->second.reader_to_notify) return;
+  to_notify_.push_back(fd);
+  found->second.reader_to_notify = true;
 }
 
 }  // namespace trio::detail

@@ -170,7 +170,16 @@ void UnixConnection::send(Lane lane, Frame frame) {
   if (writer_.is_due() || sent_at_once_++ < writes_at_once)
     flush();
   else if (parked_)
+    leave_soon();
+}
+
+// When the run looks for input, what has gathered leaves.
+void UnixConnection::leave_soon() {
+  try {
     trio::lowlevel::notify_readable_soon(stream_->fd());
+  } catch (std::bad_alloc const&) {
+    flush();
+  }
 }
 
 void UnixConnection::flush() {
@@ -211,18 +220,18 @@ void UnixConnection::write_rest() {
   } const end{*this};
 
   writing_scope_ = &scope;
-  bound_writing();
-  static_cast<void>(scope.enter([&] {
-    try {
+  try {
+    bound_writing();
+    static_cast<void>(scope.enter([&] {
       // It may have been closed before this has begun.
       while (stream_->fd() >= 0) {
         trio::lowlevel::wait_writable(stream_->fd());
         if (!write_some()) return;
       }
-    } catch (std::exception const&) {
-      fail_for_caught();
-    }
-  }));
+    }));
+  } catch (std::exception const&) {
+    fail_for_caught();
+  }
 }
 
 // --------------------------------------------------------------------------------------- its end
@@ -241,7 +250,12 @@ void UnixConnection::close(trio::Duration linger) {
   flush();
   if (!writing_) return hang_up();
   linger_until_ = trio::after(trio::current_time(), linger);
-  bound_writing();
+  try {
+    bound_writing();
+  } catch (std::bad_alloc const&) {
+    // What is not bounded must not linger.
+    hang_up();
+  }
 }
 
 void UnixConnection::bound_writing() {
@@ -293,10 +307,13 @@ void UnixConnection::finish(Reason reason) {
 void UnixConnection::hang_up() {
   writer_.clear();
   reader_ = PacketReader(shared_->largest_frame());
-  if (stream_)
-    stream_->close();
-  else if (dialling_)
+  if (stream_) return stream_->close();
+  if (!dialling_) return;
+  try {
     dialling_->cancel();
+  } catch (std::bad_alloc const&) {
+    // Then it finds out when it has connected.
+  }
 }
 
 }  // namespace tractor::ipc

@@ -48,7 +48,8 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
 
   std::optional<PeerCredentials> credentials() const noexcept { return credentials_; }
 
-  // The link is over, and the peer is told. What has come may still be received.
+  // The link is over, and the peer is told if it can be at once. What has come may still be
+  // received.
   void fail(Reason reason);
 
  private:
@@ -67,6 +68,7 @@ class UnixConnection : public std::enable_shared_from_this<UnixConnection> {
   void finish(Reason reason);
   void fail_for_caught();
 
+  void leave_soon();
   void flush();
   bool write_some();
   // As a task.

@@ -2,13 +2,12 @@
 #include "unix_door.hpp"
 
 #include <tractor/wire_errors.hpp>
-#include <trio/exception_group.hpp>
 #include <trio/io.hpp>
 #include <trio/time.hpp>
 
 #include <exception>
+#include <new>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -70,7 +69,7 @@ void UnixDoor::let_in_all(trio::SocketListener listener) {
         try {
           receive(stream);
         } catch (std::exception const& error) {
-          shared_->options.report(endpoint_ + ": could not let a peer in: " + error.what());
+          report("could not let a peer in: ", error.what());
         }
       },
       std::move(listeners));
@@ -105,11 +104,20 @@ void UnixDoor::receive(trio::SocketStream& stream) {
   guest->second.connection->admit(std::move(stream), std::move(reader), endpoint_);
 }
 
-void UnixDoor::refuse(trio::SocketStream& stream, std::string const& why) {
+void UnixDoor::refuse(trio::SocketStream& stream, std::string_view why) {
   PacketWriter answer;
   answer.refuse();
   static_cast<void>(answer.write_to(stream.fd()));
-  shared_->options.report(endpoint_ + ": refused a stranger: " + why);
+  report("refused a stranger: ", why);
+}
+
+// Where there is no memory to say it, it is not said.
+void UnixDoor::report(std::string_view what, std::string_view why) noexcept {
+  try {
+    shared_->options.report(std::string(endpoint_).append(": ").append(what).append(why));
+  } catch (std::bad_alloc const&) {
+    return;
+  }
 }
 
 void UnixDoor::shut_out(Reason const& reason) {
@@ -123,8 +131,8 @@ void UnixDoor::shut_out(Reason const& reason) {
 
 void UnixDoor::close(Reason const& reason) {
   if (!shut_because_) shut_because_ = reason;
-  scope_.cancel();
   for (auto const& [identity, guest] : std::exchange(guests_, {})) guest.connection->fail(reason);
+  scope_.cancel();
 }
 
 }  // namespace tractor::ipc

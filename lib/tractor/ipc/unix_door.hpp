@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 namespace tractor::ipc {
@@ -43,7 +44,8 @@ class UnixDoor : public std::enable_shared_from_this<UnixDoor> {
   void let_in_all(trio::SocketListener listener);
   void shut_out(Reason const& reason);
   void receive(trio::SocketStream& stream);
-  void refuse(trio::SocketStream& stream, std::string const& why);
+  void refuse(trio::SocketStream& stream, std::string_view why);
+  void report(std::string_view what, std::string_view why) noexcept;
 
   std::shared_ptr<UnixShared const> const shared_;
   std::string const endpoint_;

@@ -15,6 +15,7 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace ipc_test;
 
@@ -180,6 +181,9 @@ bool talk_without_memory(std::size_t first_failing) {
     Pair pair(scene);
     Frame sent = {buffer("large"), Buffer(200'000)};
     Frame received;
+    // More than leave at once.
+    std::vector<Frame> small;
+    for (int i = 0; i < 10; ++i) small.push_back(frame("small", ""));
     bool over = false;
     trio::testing::wait_all_tasks_blocked();
     {
@@ -187,6 +191,8 @@ bool talk_without_memory(std::size_t first_failing) {
       try {
         pair.dialled->send(Lane::data, std::move(sent));
         received = pair.accepted->receive();
+        for (auto& each : small) pair.dialled->send(Lane::data, std::move(each));
+        for (int i = 0; i < 10; ++i) (void)pair.accepted->receive();
         pair.dialled.reset();
         (void)pair.accepted->receive();
       } catch (TransportClosed const&) {
