@@ -8,6 +8,7 @@
 #include <trio/nursery.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -75,13 +76,28 @@ class ActorNursery {
   // means that its process cannot be started at all; std::system_error if this actor cannot listen;
   // RuntimeFailure if it is ending; std::invalid_argument for options that make no sense. Mirrors
   // tractor's ActorNursery.start_actor.
-  Portal start_actor(std::string name, Exposed exposed, ActorOptions options = {}) {
+  //
+  //   nursery.start_actor("worker", tractor::expose<work>);
+  //   nursery.start_actor({.name = "worker", .cancel_timeout = 1s}, tractor::expose<work>);
+  template <std::convertible_to<std::string> Name>
+  Portal start_actor(Name&& name, Exposed exposed, ActorOptions options = {}) {
     options.expose = exposed;
-    return start_actor(std::move(name), std::move(options));
+    return start_actor(std::forward<Name>(name), std::move(options));
   }
 
-  // The same with all of it in the options; a name there is preferred.
-  Portal start_actor(std::string name, ActorOptions options = {});
+  Portal start_actor(ActorOptions options, Exposed exposed) {
+    options.expose = exposed;
+    return start_actor(std::move(options));
+  }
+
+  // The same with what it exposes among the options; a name there is preferred.
+  template <std::convertible_to<std::string> Name>
+  Portal start_actor(Name&& name, ActorOptions options = {}) {
+    if (options.name.empty()) options.name = std::forward<Name>(name);
+    return start_actor(std::move(options));
+  }
+
+  Portal start_actor(ActorOptions options);
 
   // Starts an actor that runs F(args...) as its one task and ends. Does not wait for it to link up,
   // so that many come up at once; a checkpoint. Throws as start_actor does, and EncodeError for

@@ -21,6 +21,8 @@ std::optional<std::string> most_beautiful_word(bool speak) {
 
 pid_t own_pid() { return getpid(); }
 
+std::string own_name() { return tractor::current_actor().name(); }
+
 }  // namespace
 
 TEST_CASE("A7: a one-shot's result is there inside the block and after it, and again") {
@@ -34,6 +36,27 @@ TEST_CASE("A7: a one-shot's result is there inside the block and after it, and a
     });
     CHECK(portal.result() == "mezcal");
     CHECK(portal.result() == "mezcal");
+  });
+}
+
+TEST_CASE("an actor's options may come first, with its name among them, or last") {
+  in_root([] {
+    tractor::open_nursery([](tractor::ActorNursery& nursery) {
+      auto const name_of = [](tractor::Portal portal) {
+        auto const name = portal.run<own_name>();
+        portal.cancel_actor();
+        return name;
+      };
+      // gcc would make a std::string of such braces.
+      CHECK(name_of(nursery.start_actor({.name = "first", .capture_stderr = false},
+                                        tractor::expose<own_name>)) == "first");
+      CHECK(name_of(nursery.start_actor({.name = "all", .expose = tractor::expose<own_name>})) ==
+            "all");
+      CHECK(name_of(nursery.start_actor("last", tractor::expose<own_name>,
+                                        {.capture_stderr = false})) == "last");
+      CHECK(name_of(nursery.start_actor(std::string("both"),
+                                        {.expose = tractor::expose<own_name>})) == "both");
+    });
   });
 }
 

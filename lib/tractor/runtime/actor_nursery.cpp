@@ -76,9 +76,8 @@ std::exception_ptr without_repetitions(std::exception_ptr const& error) {
 
 }  // namespace
 
-Portal ActorNursery::start_actor(std::string name, ActorOptions options) {
+Portal ActorNursery::start_actor(ActorOptions options) {
   trio::lowlevel::checkpoint();
-  if (options.name.empty()) options.name = std::move(name);
   auto const child = Child::spawn(actor_, options.name, options);
   nursery_->start<void>(trio::TaskOptions{.name = "actor " + options.name},
                         [child](trio::TaskStatus<void>& status) {

@@ -99,9 +99,10 @@ Resolution resolve(std::span<Entry const* const> exposed, FunctionRequest const&
   if (candidates.empty()) {
     std::vector<Entry const*> const known = called(request.name, registered_functions());
     if (known.empty())
-      return refuse(Refusal::unknown, "the program of this actor has no function " +
-                                          printable_name(request.name) +
-                                          " for others to call: name it in an expose<...> there");
+      return refuse(Refusal::unknown,
+                    "no expose<...> in the program of this actor names a function " +
+                        printable_name(request.name) +
+                        ": name it there, and start the actor with that");
     return refuse(Refusal::not_exposed, "this actor was not started with " +
                                             known.front()->id().readable_name() +
                                             ": add it to its expose<...>");
