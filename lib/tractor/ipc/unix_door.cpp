@@ -51,10 +51,10 @@ void UnixDoor::open(trio::SocketListener listener) {
 void UnixDoor::serve(trio::SocketListener listener) {
   try {
     static_cast<void>(scope_.enter([&] { let_in_all(std::move(listener)); }));
-  } catch (std::exception const&) {
+  } catch (std::exception const& error) {
+    if (shut_because_) return;
     shut_out("tractor: the listener of this link can let nobody in any more; its log says why"sv);
-    shared_->options.report(
-        endpoint_ + ": nobody can be let in any more: " + trio::describe(std::current_exception()));
+    report("nobody can be let in any more: ", error.what());
   } catch (...) {
     close(serving_cancelled);
     throw;
