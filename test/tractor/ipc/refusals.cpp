@@ -11,6 +11,7 @@
 #include <trio/testing.hpp>
 
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -23,7 +24,11 @@ namespace {
 
 constexpr auto came_to_its_end = "the hidden case came to its end";
 
-void say_that_it_ends() { std::fprintf(stderr, "%s\n", came_to_its_end); }
+// What a hidden case does: check_passed() sees that it was there, and came to its end.
+void play_hidden(std::function<void(Scene&)> const& act) {
+  play(TransportKind::ipc, act);
+  std::fprintf(stderr, "%s\n", came_to_its_end);
+}
 
 void check_passed(std::string const& hidden_case) {
   auto const ending = run_hidden_case(hidden_case);
@@ -36,7 +41,7 @@ void check_passed(std::string const& hidden_case) {
 }  // namespace
 
 TEST_CASE("hidden: writing is refused" * doctest::skip()) {
-  play(TransportKind::ipc, [](Scene& scene) {
+  play_hidden([](Scene& scene) {
     Pair small(scene);
     Pair large(scene, "there");
     large.dialled->send(Lane::data, {buffer("much"), Buffer(100'000'000)});
@@ -49,7 +54,6 @@ TEST_CASE("hidden: writing is refused" * doctest::skip()) {
       CHECK(contains(reason_of(*pair->accepted), "gave the link up"));
     }
   });
-  say_that_it_ends();
 }
 
 TEST_CASE("on ipc, a link that the kernel does not let write is over at both ends") {
@@ -57,7 +61,7 @@ TEST_CASE("on ipc, a link that the kernel does not let write is over at both end
 }
 
 TEST_CASE("hidden: reading is refused" * doctest::skip()) {
-  play(TransportKind::ipc, [](Scene& scene) {
+  play_hidden([](Scene& scene) {
     Pair pair(scene);
     refuse_calls(SYS_readv, ENOMEM);
     pair.accepted->send(Lane::data, frame("un", "read"));
@@ -65,7 +69,6 @@ TEST_CASE("hidden: reading is refused" * doctest::skip()) {
     // It would be told the end, and cannot read that either.
     CHECK(contains(reason_of(*pair.accepted), "has failed: readv: Cannot allocate memory"));
   });
-  say_that_it_ends();
 }
 
 TEST_CASE("on ipc, a link that the kernel does not let read is over") {
@@ -73,7 +76,7 @@ TEST_CASE("on ipc, a link that the kernel does not let read is over") {
 }
 
 TEST_CASE("hidden: waiting is refused" * doctest::skip()) {
-  play(TransportKind::ipc, [](Scene& scene) {
+  play_hidden([](Scene& scene) {
     Pair pair(scene);
     auto const expected = pair.listener->expect("somebody else");
     trio::testing::wait_all_tasks_blocked();
@@ -90,7 +93,6 @@ TEST_CASE("hidden: waiting is refused" * doctest::skip()) {
     CHECK(contains(reason_of(*pair.accepted), "No space left"));
     CHECK(reason_of(*pair.dialled) == "tractor: the other end closed the link");
   });
-  say_that_it_ends();
 }
 
 TEST_CASE("on ipc, a door that the kernel does not let wait lets nobody in, and keeps who is in") {
@@ -98,7 +100,7 @@ TEST_CASE("on ipc, a door that the kernel does not let wait lets nobody in, and 
 }
 
 TEST_CASE("hidden: credentials are refused" * doctest::skip()) {
-  play(TransportKind::ipc, [](Scene& scene) {
+  play_hidden([](Scene& scene) {
     Pair pair(scene);
     auto const expected = pair.listener->expect("unknown");
     refuse_calls(SYS_getsockopt, ENOPROTOOPT, SO_PEERCRED);
@@ -107,7 +109,6 @@ TEST_CASE("hidden: credentials are refused" * doctest::skip()) {
     CHECK((peer.read_to_end() == packet({tractor::ipc::PacketKind::refusal, Lane::control, 0, 0})));
     CHECK(contains(next_report(scene), "not known to be this user's"));
   });
-  say_that_it_ends();
 }
 
 TEST_CASE("on ipc, whom the kernel does not vouch for is not let in") {
